@@ -1,0 +1,68 @@
+"""The words of the domain, as frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+Metadata = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A text that a user gave us to answer from."""
+
+    id: str
+    text: str
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A piece of a document, short enough for the embedding model.
+
+    ``id`` is a function of the document's id, its text and ``position``, so
+    that indexing the same document twice writes the same rows.
+    """
+
+    id: str
+    document_id: str
+    position: int
+    text: str
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A chunk that was found for a question. ``score`` is the cosine similarity, -1 to 1."""
+
+    chunk: Chunk
+    score: float
+
+
+class AnswerMode(StrEnum):
+    """Who wrote the answer."""
+
+    GENERATED = "generated"
+    EXTRACTIVE = "extractive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens that a language model counted for one answer."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer, the passages it rests on, and what was missing when it was made."""
+
+    text: str
+    mode: AnswerMode
+    passages: tuple[Passage, ...]
+    usage: Usage | None = None
+    degraded: tuple[str, ...] = ()

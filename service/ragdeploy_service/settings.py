@@ -1,0 +1,211 @@
+"""Every setting of the service, and the one place where their names stand.
+
+The service reads them from its environment. The operator imports this module
+to write that environment, so that a name cannot drift apart between the two:
+KAITO's RAGEngine shows what happens otherwise (a field of the resource that
+nothing reads). Nothing heavier than pydantic may be imported here, because
+the operator installs without the service's dependencies.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "RAG_"
+
+DEFAULT_EMBEDDING_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+
+DEFAULT_PROMPT = """\
+Answer the question from the passages below and from nothing else. Cite each
+passage you use by its number in square brackets. If the passages do not hold
+the answer, say that you do not know. Answer in the language of the question.
+
+{context}
+
+Question: {question}
+Answer:"""
+
+
+class EmbeddingProvider(StrEnum):
+    """Where embeddings are computed."""
+
+    LOCAL = "local"
+    OPENAI = "openai"
+
+
+class EmbeddingBackend(StrEnum):
+    """What computes local embeddings."""
+
+    ONNX = "onnx"
+    TORCH = "torch"
+
+
+class LogFormat(StrEnum):
+    """How log lines are written to standard error."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def _also(name: str, well_known: str) -> Any:
+    """Read the setting from its own variable, or from one everybody knows."""
+    return AliasChoices(f"{PREFIX}{name}".upper(), well_known)
+
+
+class ServiceSettings(BaseSettings):
+    """The service's configuration; each field is read from ``RAG_<NAME>``.
+
+    A few are also read from the variable that other software uses for the
+    same thing (``OPENAI_API_KEY``, ``REDIS_URL``, ...); the ``RAG_`` name wins.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    # ---- the server ----
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(
+        8000, ge=1, le=65535, validation_alias=_also("port", "PORT"), description="Port."
+    )
+    data_dir: Path = Field(
+        Path(".ragdeploy"), description="Folder for the embedded store and fetched models."
+    )
+    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    log_format: LogFormat = LogFormat.TEXT
+    drain_seconds: float = Field(
+        20.0, ge=0, le=3600, description="Time that running requests get at shutdown, in seconds."
+    )
+
+    # ---- who may ask ----
+    auth_enabled: bool = Field(True, description="Ask for an API key.")
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Accepted API keys, separated by commas."
+    )
+    api_keys_dir: Path | None = Field(
+        None, description="Folder whose files each hold one accepted API key."
+    )
+
+    # ---- the language model ----
+    llm_base_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        validation_alias=_also("llm_base_url", "OPENAI_BASE_URL"),
+        description="Root of an OpenAI-compatible API; OpenAI's own when absent.",
+    )
+    llm_api_key: SecretStr | None = Field(
+        None, validation_alias=_also("llm_api_key", "OPENAI_API_KEY"), description="Its key."
+    )
+    llm_model: str = Field("gpt-4o-mini", min_length=1, description="Model name.")
+    llm_temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature.")
+    llm_timeout_seconds: float = Field(
+        30.0, gt=0, le=600, description="Deadline for one answer, all retries included, in seconds."
+    )
+    llm_max_retries: int = Field(2, ge=0, le=10, description="Retries within the deadline.")
+    llm_max_tokens: int = Field(512, ge=1, le=131072, description="Longest answer, in tokens.")
+    llm_prompt_template: str = Field(
+        DEFAULT_PROMPT, description="Prompt with the places {context} and {question}."
+    )
+
+    # ---- embeddings ----
+    embedding_provider: EmbeddingProvider = EmbeddingProvider.LOCAL
+    embedding_model: str = Field(DEFAULT_EMBEDDING_MODEL, min_length=1)
+    embedding_backend: EmbeddingBackend = EmbeddingBackend.ONNX
+    embedding_model_dir: Path | None = Field(
+        None, description="Folder that holds the model already; fetched into data_dir when absent."
+    )
+    embedding_base_url: str | None = Field(None, pattern=r"^https?://")
+    embedding_api_key: SecretStr | None = None
+
+    # ---- retrieval ----
+    top_k: int = Field(3, ge=1, le=50, description="Passages per answer.")
+    min_score: float = Field(
+        0.0, ge=-1, le=1, description="Passages with a lower cosine similarity are left out."
+    )
+    chunk_size: int = Field(192, ge=16, le=8192, description="Longest passage, in tokens.")
+    chunk_overlap: int = Field(24, ge=0, le=4096, description="Tokens that neighbours share.")
+
+    # ---- batching ----
+    batch_max_size: int = Field(10, ge=1, le=256, description="Most questions embedded at once.")
+    batch_max_wait_ms: float = Field(
+        100.0, ge=0, le=1000, description="Cap on the wait for a batch, in milliseconds."
+    )
+
+    # ---- cache and queue ----
+    cache_enabled: bool = True
+    cache_ttl_seconds: int = Field(3600, ge=1, le=31_536_000)
+    redis_url: SecretStr | None = Field(
+        None,
+        validation_alias=_also("redis_url", "REDIS_URL"),
+        description="Redis for the answer cache and the jobs; in the process when absent.",
+    )
+
+    # ---- vector store ----
+    milvus_uri: str | None = Field(
+        None,
+        validation_alias=_also("milvus_uri", "MILVUS_URI"),
+        description="Milvus server; Milvus Lite in data_dir when absent.",
+    )
+    milvus_token: SecretStr | None = Field(
+        None, validation_alias=_also("milvus_token", "MILVUS_TOKEN")
+    )
+    milvus_database: str = Field("default", min_length=1)
+    collection: str = Field("documents", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(key for part in value.split(",") if (key := part.strip()))
+        return value
+
+    @field_validator("llm_prompt_template")
+    @classmethod
+    def _prompt_has_its_places(cls, value: str) -> str:
+        missing = [place for place in ("{context}", "{question}") if place not in value]
+        if missing:
+            raise ValueError(f"the prompt template lacks {' and '.join(missing)}")
+        return value
+
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> ServiceSettings:
+        if self.chunk_overlap * 2 > self.chunk_size:
+            raise ValueError("chunk_overlap must be at most half of chunk_size")
+        return self
+
+    @cached_property
+    def llm_enabled(self) -> bool:
+        """Whether a language model writes the answers; otherwise they are extracts."""
+        return self.llm_base_url is not None or self.llm_api_key is not None
+
+    @cached_property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def variable(field: str) -> str:
+    """Name of the environment variable that sets ``field``.
+
+    Raises:
+        KeyError: the service has no such setting, so nothing would read it.
+    """
+    if field not in ServiceSettings.model_fields:
+        raise KeyError(f"the service has no setting {field!r}")
+    return f"{PREFIX}{field}".upper()
