@@ -1,0 +1,52 @@
+"""What can go wrong, in words that tell a person what to do about it.
+
+An adapter turns the exceptions of its library into these, and a route turns
+these into problem details. A message may reach a client, so it holds no
+address, path or secret; those go to the log.
+"""
+
+from __future__ import annotations
+
+
+class RagError(Exception):
+    """Base of every error the service raises on purpose."""
+
+
+class Unavailable(RagError):
+    """A part the service rests on does not answer now; the same call may succeed later."""
+
+
+class VectorStoreUnavailable(Unavailable):
+    """Milvus does not answer in time, or refuses the connection."""
+
+
+class LanguageModelUnavailable(Unavailable):
+    """The language model gave no answer in time, after all retries."""
+
+
+class EmbedderUnavailable(Unavailable):
+    """Texts cannot be turned into vectors now."""
+
+
+class CacheUnavailable(Unavailable):
+    """The answer cache does not answer; the pipeline goes on without it."""
+
+
+class JobQueueUnavailable(Unavailable):
+    """Jobs can be neither taken in nor asked for now."""
+
+
+class JobQueueFull(RagError):
+    """As many jobs wait as the queue may hold; ``retry_after`` is in seconds."""
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ModelUnavailable(RagError):
+    """The files of the embedding model cannot be had from any place."""
+
+
+class EmbeddingMismatch(RagError):
+    """The collection holds vectors of another embedding model, which cannot be compared with ours."""
