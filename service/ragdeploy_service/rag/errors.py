@@ -49,4 +49,4 @@ class ModelUnavailable(RagError):
 
 
 class EmbeddingMismatch(RagError):
-    """The collection holds vectors of another embedding model, which cannot be compared with ours."""
+    """The collection holds vectors of another embedding model; they cannot be compared with ours."""
