@@ -1,0 +1,76 @@
+# Everything a person or CI does with this repository. `make` alone prints the list.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+##@ Variables that may be set on the command line
+# Python 3.11 or later makes the environment; nothing else need be installed.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV_VERSION ?= 0.13.9
+PORT ?= 8000
+
+# Images: what is built here, and what is pulled.
+SERVICE_IMAGE ?= ragdeploy/service:dev
+OPERATOR_IMAGE ?= ragdeploy/operator:dev
+PYTHON_IMAGE ?= python:3.11-slim-bookworm
+REDIS_IMAGE ?= redis:7.0-bookworm
+MILVUS_IMAGE ?= milvusdb/milvus:v2.3.5
+KIND_NODE_IMAGE ?= kindest/node:v1.35.4
+KIND_CLUSTER ?= ragdeploy
+
+export SERVICE_IMAGE OPERATOR_IMAGE PYTHON_IMAGE REDIS_IMAGE MILVUS_IMAGE KIND_NODE_IMAGE KIND_CLUSTER
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+SYNC := UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --frozen --inexact
+PYTEST := $(BIN)/pytest
+
+.PHONY: help
+help: ## Print this list.
+	@awk 'BEGIN {FS = ":.*##"; printf "Usage: make \033[36mTARGET\033[0m [VARIABLE=value]\n"} \
+	  /^##@ V/ {next} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
+	  /^[a-zA-Z_-]+:.*##/ {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---- environments: made once, renewed when the lock file changes ----
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "ragdeploy needs Python 3.11 or later; '$(PYTHON)' is older. Set PYTHON=/path/to/python3.11." >&2; exit 1; }
+	@echo "making the environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "python's venv module is missing (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.service: uv.lock | $(UV)
+	@$(SYNC) --no-dev --extra service --extra embedded
+	@touch $@
+
+$(VENV)/.dev: uv.lock | $(UV)
+	@$(SYNC) --all-groups --extra service --extra embedded --extra operator
+	@touch $@ $(VENV)/.service
+
+##@ Use
+.PHONY: run
+run: $(VENV)/.service ## Start the service on this machine: no cluster, no key, no GPU (PORT=8000).
+	@PORT=$(PORT) exec $(BIN)/ragdeploy serve
+
+##@ Develop
+.PHONY: test
+test: $(VENV)/.dev ## Run all tests but those on kind.
+	@$(PYTEST) -m "not e2e and not torch" $(ARGS)
+
+.PHONY: test-torch
+test-torch: $(UV) ## Compare the sentence-transformers backend with ONNX (several GB, an environment of its own).
+	@UV_PROJECT_ENVIRONMENT=.cache/venv-torch UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --frozen --all-groups --extra service --extra embedded --extra torch
+	@.cache/venv-torch/bin/pytest -m torch $(ARGS)
+
+.PHONY: format
+format: $(VENV)/.dev ## Format the code and mend what the linter can mend.
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
+
+.PHONY: lock
+lock: $(UV) ## Renew the lock file after a change of dependencies.
+	@$(UV) lock
