@@ -1,0 +1,196 @@
+"""The parts that run as pods: the API, the cache, the vector store."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ragdeploy_operator.api.common import (
+    Image,
+    Resources,
+    SecretKeyRef,
+    Storage,
+    storage_rules,
+)
+from ragdeploy_operator.api.model import Model, Rule, setting
+from ragdeploy_operator.api.quantity import Quantity, number
+
+CACHE_STORAGE = "1Gi"
+VECTOR_STORAGE = "10Gi"
+DEFAULT_REPLICAS = 2
+
+
+class Autoscaling(Model):
+    """A HorizontalPodAutoscaler on CPU; it needs metrics-server or the like."""
+
+    enabled: bool = Field(True, description="Let the load decide the number of API pods.")
+    min_replicas: int = Field(2, ge=1, le=1000, description="Fewest API pods.")
+    max_replicas: int = Field(10, ge=1, le=1000, description="Most API pods.")
+    target_cpu_utilization_percentage: int = Field(
+        70, ge=1, le=1000, description="Average CPU use to aim at, in percent of the CPU request."
+    )
+
+    rules = (
+        Rule(
+            cel="self.minReplicas <= self.maxReplicas",
+            message="autoscaling.minReplicas must not exceed autoscaling.maxReplicas",
+            field=".minReplicas",
+            holds=lambda self: self.min_replicas <= self.max_replicas,
+        ),
+    )
+
+
+class Api(Model):
+    """The pods that answer questions and index documents."""
+
+    replicas: int = Field(
+        DEFAULT_REPLICAS,
+        ge=1,
+        le=1000,
+        description="Number of API pods while autoscaling is off; with autoscaling on, "
+        "the number to start with.",
+    )
+    autoscaling: Autoscaling = Field(Autoscaling(), description="How the number follows the load.")
+    resources: Resources = Field(
+        Resources(
+            requests={"cpu": "150m", "memory": "384Mi"},
+            limits={"memory": "1Gi"},
+        ),
+        description="Resources of one API pod.",
+    )
+    drain_seconds: int = setting(
+        "drain_seconds",
+        "Time that running requests get when a pod stops, in seconds.",
+        default=20,
+    )
+
+    rules = (
+        Rule(
+            cel="!self.autoscaling.enabled || "
+            "'cpu' in self.resources.?requests.orValue({}) || "
+            "'cpu' in self.resources.?limits.orValue({})",
+            message="autoscaling measures against the CPU request: set api.resources.requests.cpu, "
+            "or api.autoscaling.enabled to false",
+            field=".resources",
+            holds=lambda self: not self.autoscaling.enabled or "cpu" in self.resources.names(),
+        ),
+        Rule(
+            cel="!self.autoscaling.enabled || !oldSelf.autoscaling.enabled "
+            f"|| self.replicas == oldSelf.replicas || self.replicas == {DEFAULT_REPLICAS}",
+            message="autoscaling decides the number of API pods: change "
+            "api.autoscaling.minReplicas and maxReplicas, or set api.autoscaling.enabled to false",
+            field=".replicas",
+        ),
+    )
+
+    @property
+    def first_replicas(self) -> int:
+        """Number of pods to start with."""
+        scaling = self.autoscaling
+        if not scaling.enabled:
+            return self.replicas
+        return min(max(self.replicas, scaling.min_replicas), scaling.max_replicas)
+
+
+class ManagedCache(Model):
+    """A Redis of this resource's own, with its data on a volume."""
+
+    storage: Storage = Field(
+        Storage(size=CACHE_STORAGE), description="Volume for the jobs and the cached answers."
+    )
+    max_memory: Quantity = Field(
+        "256Mi", description="Memory for data; beyond it, cached answers give way, jobs never do."
+    )
+    resources: Resources = Field(
+        Resources(
+            requests={"cpu": "50m", "memory": "128Mi"},
+            limits={"memory": "512Mi"},
+        ),
+        description="Resources of the Redis pod.",
+    )
+
+    rules = (
+        Rule(
+            cel="!('memory' in self.resources.?limits.orValue({})) || "
+            "quantity(string(self.maxMemory)).asApproximateFloat() * 1.5 <= "
+            "quantity(string(self.resources.limits['memory'])).asApproximateFloat()",
+            message="cache.managed.resources.limits.memory must be at least 1.5 times maxMemory: "
+            "Redis needs the rest while it rewrites its log",
+            field=".maxMemory",
+            holds=lambda self: (
+                "memory" not in (limits := self.resources.limits or {})
+                or number(self.max_memory) * 3 <= number(limits["memory"]) * 2
+            ),
+        ),
+    )
+
+
+class ExternalCache(Model):
+    """A Redis that somebody else runs."""
+
+    url_secret_ref: SecretKeyRef = Field(
+        description="Where its URL is, such as redis://:password@redis.example.com:6379/0."
+    )
+
+
+class Cache(Model):
+    """The answer cache. Its Redis also holds the indexing jobs, so it runs even when disabled."""
+
+    enabled: bool = setting("cache_enabled", "Answer repeated questions from the cache.")
+    ttl_seconds: int = setting("cache_ttl_seconds", "Time that an answer is kept, in seconds.")
+    managed: ManagedCache | None = Field(
+        None, description="Run a Redis for this resource; so it is when external is absent too."
+    )
+    external: ExternalCache | None = Field(None, description="Use a Redis that is there already.")
+
+    rules = storage_rules(CACHE_STORAGE)
+
+    @property
+    def own(self) -> ManagedCache | None:
+        """The Redis to run, if we run it."""
+        return None if self.external else self.managed or ManagedCache()
+
+
+class ManagedVectorStore(Model):
+    """A Milvus standalone of this resource's own, with its data on a volume."""
+
+    image: Image = Field(Image(), description="Image of Milvus.")
+    storage: Storage = Field(
+        Storage(size=VECTOR_STORAGE), description="Volume for the indexed documents."
+    )
+    resources: Resources = Field(
+        Resources(
+            requests={"cpu": "200m", "memory": "512Mi"},
+            limits={"memory": "4Gi"},
+        ),
+        description="Resources of the Milvus pod.",
+    )
+
+
+class ExternalVectorStore(Model):
+    """A Milvus, or Zilliz Cloud, that somebody else runs."""
+
+    uri: str = Field(
+        pattern=r"^https?://", max_length=2048, description="Address, such as http://milvus:19530."
+    )
+    token_secret_ref: SecretKeyRef | None = Field(
+        None, description="Where the token, or user:password, is."
+    )
+    database: str = setting("milvus_database", "Database to use.", max_length=255)
+
+
+class VectorStore(Model):
+    """Where the indexed documents are kept."""
+
+    managed: ManagedVectorStore | None = Field(
+        None, description="Run a Milvus for this resource; so it is when external is absent too."
+    )
+    external: ExternalVectorStore | None = Field(
+        None, description="Use a Milvus that is there already."
+    )
+
+    rules = storage_rules(VECTOR_STORAGE)
+
+    @property
+    def own(self) -> ManagedVectorStore | None:
+        """The Milvus to run, if we run it."""
+        return None if self.external else self.managed or ManagedVectorStore()

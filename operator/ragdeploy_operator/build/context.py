@@ -1,0 +1,37 @@
+"""What a build needs to know besides the resource."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ragdeploy_operator.api import SecretUse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """Image references that apply where the resource names none."""
+
+    service: str
+    redis: str
+    milvus: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildContext:
+    """Facts from the cluster and the operator's own settings.
+
+    ``kinds`` are the optional kinds that the cluster serves ("ServiceMonitor").
+    ``api_key`` and ``cache_password`` are the values of the generated Secrets:
+    the live ones, or fresh ones if there are none; ``build.fresh_secret()``
+    makes one. ``secret_checksums`` holds a checksum for each of
+    ``spec.secret_uses()`` whose Secret is there. ``api_replicas`` is the number
+    to write into the Deployment; None leaves it to the autoscaler.
+    """
+
+    images: Images
+    api_key: str = field(repr=False)
+    cache_password: str = field(repr=False)
+    api_replicas: int | None
+    kinds: frozenset[str] = frozenset()
+    secret_checksums: Mapping[SecretUse, str] = field(default_factory=dict)

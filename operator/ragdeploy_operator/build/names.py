@@ -1,0 +1,83 @@
+"""Names of the children, and the labels by which they are found."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from hashlib import sha256
+
+LONGEST = 52
+"""A StatefulSet's name must leave room for the hash in its pods' label
+``controller-revision-hash``: 63 - 11 characters. One limit serves all kinds."""
+
+NAME_LABEL = "ragdeploy.io/name"
+COMPONENT_LABEL = "app.kubernetes.io/component"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGER = "ragdeploy-operator"
+
+CONFIG_CHECKSUM = "ragdeploy.io/config-checksum"
+SECRETS_CHECKSUM = "ragdeploy.io/secrets-checksum"
+
+
+class Component(StrEnum):
+    """The parts of a bundle, as the label ``app.kubernetes.io/component`` names them."""
+
+    API = "api"
+    CACHE = "cache"
+    VECTOR_STORE = "vector-store"
+
+
+def child_name(name: str, suffix: str) -> str:
+    """``<name>-<suffix>`` in at most 52 characters.
+
+    A longer name is cut, and a hash of the whole takes the place of the rest,
+    so that two long names with the same beginning stay apart.
+    """
+    plain = f"{name}-{suffix}"
+    if len(plain) <= LONGEST:
+        return plain
+    digest = sha256(name.encode()).hexdigest()[:8]
+    kept = name[: LONGEST - len(suffix) - len(digest) - 2].rstrip("-")
+    return f"{kept}-{digest}-{suffix}"
+
+
+def api(name: str) -> str:
+    """Deployment, Service, HorizontalPodAutoscaler, PodDisruptionBudget, ... of the API."""
+    return child_name(name, Component.API)
+
+
+def config(name: str) -> str:
+    """ConfigMap with the API's settings."""
+    return child_name(name, "config")
+
+
+def api_key(name: str) -> str:
+    """Secret with the generated API key."""
+    return child_name(name, "api-key")
+
+
+def cache(name: str) -> str:
+    """StatefulSet, Service, ConfigMap and Secret of the managed Redis."""
+    return child_name(name, Component.CACHE)
+
+
+def vector_store(name: str) -> str:
+    """StatefulSet, Service and ConfigMap of the managed Milvus."""
+    return child_name(name, Component.VECTOR_STORE)
+
+
+def selector(name: str, component: Component | None = None) -> dict[str, str]:
+    """Labels that select the objects of one resource, or of one of its components."""
+    labels = {NAME_LABEL: name}
+    if component is not None:
+        labels[COMPONENT_LABEL] = str(component)
+    return labels
+
+
+def labels(name: str, component: Component) -> dict[str, str]:
+    """All labels of a child."""
+    return {
+        "app.kubernetes.io/name": "ragdeploy",
+        "app.kubernetes.io/part-of": "ragdeploy",
+        MANAGED_BY_LABEL: MANAGER,
+        **selector(name, component),
+    }
