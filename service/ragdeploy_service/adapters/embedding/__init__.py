@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 
-from ragdeploy_service.adapters.embedding.batched import BatchedEmbedder, Encoder
+import structlog
+
+from ragdeploy_service.adapters.embedding.batched import (
+    BatchedEmbedder,
+    Encoder,
+    estimated_tokens,
+)
 from ragdeploy_service.adapters.embedding.cpus import available_cpus
 from ragdeploy_service.adapters.embedding.onnx import OnnxEncoder
 from ragdeploy_service.adapters.model_files import ensure_model
 from ragdeploy_service.rag.batching import Limits
+from ragdeploy_service.rag.chunking import Chunker
 from ragdeploy_service.settings import ServiceSettings
 
-__all__ = ["BatchedEmbedder", "load_embedder"]
+__all__ = ["BatchedEmbedder", "load_chunker", "load_embedder"]
 
 # A question of 1,000 characters has about 250 tokens, so a batch holds four of the longest.
 _QUERY_TOKENS = 1024
@@ -19,6 +26,9 @@ _QUERY_TOKENS = 1024
 _DOCUMENT_TOKENS = 512
 _QUEUED_QUERIES = 1024
 _QUEUED_DOCUMENTS = 16_384
+
+
+_log = structlog.get_logger(__name__)
 
 
 async def load_embedder(settings: ServiceSettings) -> BatchedEmbedder:
@@ -38,6 +48,19 @@ async def load_embedder(settings: ServiceSettings) -> BatchedEmbedder:
         documents=Limits(max_texts=32, max_tokens=_DOCUMENT_TOKENS, max_queued=_QUEUED_DOCUMENTS),
         max_wait=settings.batch_max_wait_ms / 1000,
     )
+
+
+def load_chunker(settings: ServiceSettings, embedder: BatchedEmbedder) -> Chunker:
+    """Make the chunker that fits the embedder: what it would cut off is never in a chunk."""
+    size = min(settings.chunk_size, embedder.max_tokens)
+    if size < settings.chunk_size:
+        _log.warning(
+            "chunks are shorter than asked for, because the embedding model reads no more",
+            asked=settings.chunk_size,
+            tokens=size,
+        )
+    overlap = min(settings.chunk_overlap, size // 2)
+    return Chunker(embedder.tokenizer or estimated_tokens, size=size, overlap=overlap)
 
 
 async def _load_encoder(settings: ServiceSettings) -> Encoder:

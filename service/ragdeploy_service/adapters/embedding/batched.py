@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from ragdeploy_service.rag.batching import Batcher, Lane, Limits
 from ragdeploy_service.rag.ports import Vectors
+from ragdeploy_service.rag.text import normalise
 
 
 class Encoder(Protocol):
@@ -88,7 +89,8 @@ class BatchedEmbedder:
     async def _embed(self, texts: Sequence[str], lane: Lane) -> Vectors:
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
-        return await self._batcher.submit(texts, lane)
+        # Half a surrogate pair in one text would fail every text of its batch.
+        return await self._batcher.submit([normalise(text) for text in texts], lane)
 
 
 def estimated_tokens(text: str) -> int:
@@ -97,4 +99,4 @@ def estimated_tokens(text: str) -> int:
     Close enough to size a batch: English words come out within a third, a
     Chinese character counts 0.75.
     """
-    return 2 + len(text.encode("utf-8", "surrogatepass")) // 4
+    return 2 + len(text.encode()) // 4

@@ -1,0 +1,20 @@
+"""Brings text from anywhere into one form, so that equal text is equal in bytes."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# C0 and C1 controls but tab and newline; a form feed or vertical tab separates words.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+def normalise(text: str) -> str:
+    r"""Return the text in Unicode's form NFC, with "\n" for line ends and no control characters.
+
+    Half a surrogate pair, which no encoder takes, becomes U+FFFD.
+    """
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text))
+    return unicodedata.normalize("NFC", text)
