@@ -61,7 +61,7 @@ class Image(Model):
         None,
         pattern=r"^[a-z0-9]([a-z0-9._:/-]*[a-z0-9])?$",
         max_length=255,
-        description="Registry and name, such as ghcr.io/ragdeploy/service.",
+        description="Registry and name, such as registry.example.com/team/name.",
     )
     tag: str | None = Field(
         None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", max_length=128, description="Tag."
@@ -86,6 +86,8 @@ class ServiceImage(Image):
         description="Secrets with registry credentials, for every pod of this resource.",
     )
 
+
+SIZE = "Size of the volume; it can grow later but not shrink."
 
 Amounts = Annotated[
     dict[Annotated[str, StringConstraints(max_length=253)], Quantity],
@@ -153,7 +155,7 @@ def storage_rules(default_size: str) -> tuple[Rule, ...]:
 class Storage(Model):
     """A volume."""
 
-    size: Quantity = Field(description="Size of the volume; it can grow later but not shrink.")
+    size: Quantity = Field(description=SIZE)
     class_name: str | None = Field(
         None,
         max_length=253,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from ragdeploy_operator.api.common import (
+    SIZE,
     Image,
     Resources,
     SecretKeyRef,
@@ -14,8 +15,8 @@ from ragdeploy_operator.api.common import (
 from ragdeploy_operator.api.model import Model, Rule, setting
 from ragdeploy_operator.api.quantity import Quantity, number
 
-CACHE_STORAGE = "1Gi"
-VECTOR_STORAGE = "10Gi"
+CACHE_SIZE = "1Gi"
+VECTOR_STORE_SIZE = "10Gi"
 DEFAULT_REPLICAS = 2
 
 
@@ -91,11 +92,17 @@ class Api(Model):
         return min(max(self.replicas, scaling.min_replicas), scaling.max_replicas)
 
 
+class CacheStorage(Storage):
+    """The volume of the managed Redis."""
+
+    size: Quantity = Field(CACHE_SIZE, description=SIZE)
+
+
 class ManagedCache(Model):
     """A Redis of this resource's own, with its data on a volume."""
 
-    storage: Storage = Field(
-        Storage(size=CACHE_STORAGE), description="Volume for the jobs and the cached answers."
+    storage: CacheStorage = Field(
+        CacheStorage(), description="Volume for the jobs and the cached answers."
     )
     max_memory: Quantity = Field(
         "256Mi", description="Memory for data; beyond it, cached answers give way, jobs never do."
@@ -142,7 +149,7 @@ class Cache(Model):
     )
     external: ExternalCache | None = Field(None, description="Use a Redis that is there already.")
 
-    rules = storage_rules(CACHE_STORAGE)
+    rules = storage_rules(CACHE_SIZE)
 
     @property
     def own(self) -> ManagedCache | None:
@@ -150,13 +157,17 @@ class Cache(Model):
         return None if self.external else self.managed or ManagedCache()
 
 
+class VectorStorage(Storage):
+    """The volume of the managed Milvus."""
+
+    size: Quantity = Field(VECTOR_STORE_SIZE, description=SIZE)
+
+
 class ManagedVectorStore(Model):
     """A Milvus standalone of this resource's own, with its data on a volume."""
 
     image: Image = Field(Image(), description="Image of Milvus.")
-    storage: Storage = Field(
-        Storage(size=VECTOR_STORAGE), description="Volume for the indexed documents."
-    )
+    storage: VectorStorage = Field(VectorStorage(), description="Volume for the indexed documents.")
     resources: Resources = Field(
         Resources(
             requests={"cpu": "200m", "memory": "512Mi"},
@@ -188,7 +199,7 @@ class VectorStore(Model):
         None, description="Use a Milvus that is there already."
     )
 
-    rules = storage_rules(VECTOR_STORAGE)
+    rules = storage_rules(VECTOR_STORE_SIZE)
 
     @property
     def own(self) -> ManagedVectorStore | None:
