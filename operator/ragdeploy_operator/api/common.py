@@ -132,8 +132,12 @@ def storage_rules(default_size: str) -> tuple[Rule, ...]:
     class. A part that was or becomes external has no volume to keep.
     """
     moved = "has(self.external) || has(oldSelf.external) || "
-    size = f"quantity(string({{}}.?managed.storage.size.orValue('{default_size}')))"
-    name = "{}.?managed.storage.className.orValue('')"
+    # has() and not the shorter .?: the estimate of a rule's cost takes optionals as boundless
+    size = f"quantity(has({{0}}.managed) ? string({{0}}.managed.storage.size) : '{default_size}')"
+    class_name = (
+        "(has({0}.managed) && has({0}.managed.storage.className)"
+        " ? {0}.managed.storage.className : '')"
+    )
     return (
         Rule(
             cel="!(has(self.managed) && has(self.external))",
@@ -145,7 +149,7 @@ def storage_rules(default_size: str) -> tuple[Rule, ...]:
             message="a volume cannot shrink: keep managed.storage.size at least as large as it is",
         ),
         Rule(
-            cel=f"{moved}{name.format('self')} == {name.format('oldSelf')}",
+            cel=f"{moved}{class_name.format('self')} == {class_name.format('oldSelf')}",
             message="managed.storage.className cannot change once the volume is there: "
             "make a new resource with the other class and index into it",
         ),

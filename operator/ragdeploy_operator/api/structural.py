@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, get_args
 
-from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import NullableSchema
 
@@ -30,9 +29,16 @@ class _Generator(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
     def encode_default(self, dft: Any) -> Any:
-        """Write of a part's default only what differs from the defaults of its fields."""
-        if isinstance(dft, BaseModel):
-            return dft.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        """Leave the default of a part to its fields, where the API server allows it.
+
+        It checks a default against the part's rules before it fills in the
+        defaults below, so the default of a part with rules is written in full.
+        """
+        if isinstance(dft, Model):
+            in_full = bool(type(dft).rules)
+            return dft.model_dump(
+                mode="json", by_alias=True, exclude_none=True, exclude_unset=not in_full
+            )
         value = super().encode_default(dft)
         return int(value) if isinstance(value, float) and value.is_integer() else value
 
