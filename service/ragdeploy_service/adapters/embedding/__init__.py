@@ -12,11 +12,10 @@ from ragdeploy_service.adapters.embedding.batched import (
     estimated_tokens,
 )
 from ragdeploy_service.adapters.embedding.cpus import available_cpus
-from ragdeploy_service.adapters.embedding.onnx import OnnxEncoder
 from ragdeploy_service.adapters.model_files import ensure_model
 from ragdeploy_service.rag.batching import Limits
 from ragdeploy_service.rag.chunking import Chunker
-from ragdeploy_service.settings import ServiceSettings
+from ragdeploy_service.settings import EmbeddingBackend, EmbeddingProvider, ServiceSettings
 
 __all__ = ["BatchedEmbedder", "load_chunker", "load_embedder"]
 
@@ -36,6 +35,7 @@ async def load_embedder(settings: ServiceSettings) -> BatchedEmbedder:
 
     Raises:
         ModelUnavailable: the model's files cannot be had or used.
+        EmbedderUnavailable: a remote server does not answer in time; it may later.
     """
     encoder = await _load_encoder(settings)
     return BatchedEmbedder(
@@ -64,6 +64,17 @@ def load_chunker(settings: ServiceSettings, embedder: BatchedEmbedder) -> Chunke
 
 
 async def _load_encoder(settings: ServiceSettings) -> Encoder:
+    """Import the one that is asked for: each brings a library that takes its time to load."""
+    if settings.embedding_provider is EmbeddingProvider.OPENAI:
+        from ragdeploy_service.adapters.embedding.openai_api import OpenAIEncoder
+
+        return await OpenAIEncoder.connect(settings)
+    if settings.embedding_backend is EmbeddingBackend.TORCH:
+        from ragdeploy_service.adapters.embedding.sentence_transformers import TorchEncoder
+
+        return await asyncio.to_thread(TorchEncoder, settings, threads=available_cpus())
+    from ragdeploy_service.adapters.embedding.onnx import OnnxEncoder
+
     files = await ensure_model(settings)
     return await asyncio.to_thread(
         OnnxEncoder, files, name=settings.embedding_model, workers=available_cpus()
