@@ -1,1 +1,1 @@
-"""What the service does, apart from HTTP (`routes`) and apart from the systems it talks to (`adapters`)."""
+"""What the service does, apart from HTTP (`routes`) and the systems it talks to (`adapters`)."""

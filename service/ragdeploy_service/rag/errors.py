@@ -36,6 +36,14 @@ class JobQueueUnavailable(Unavailable):
     """Jobs can be neither taken in nor asked for now."""
 
 
+class DeadlineExceeded(RagError):
+    """A question could not be answered in the time it had."""
+
+
+class ConfigurationError(RagError):
+    """The settings do not fit together; the message says which to change. Starting again fails."""
+
+
 class JobQueueFull(RagError):
     """As many jobs wait as the queue may hold; ``retry_after`` is in seconds."""
 
@@ -49,4 +57,4 @@ class ModelUnavailable(RagError):
 
 
 class EmbeddingMismatch(RagError):
-    """The collection holds vectors of another embedding model; they cannot be compared with ours."""
+    """The collection holds vectors of another embedding model, which ours cannot search."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -49,6 +50,32 @@ class AnswerMode(StrEnum):
     EXTRACTIVE = "extractive"
 
 
+class CacheState(StrEnum):
+    """Whether an answer was kept from an earlier question."""
+
+    NONE = "none"
+    EXACT = "exact"
+
+
+class Part(StrEnum):
+    """A part the service can answer without, only less well."""
+
+    CACHE = "cache"
+    LLM = "llm"
+
+
+class Stage(StrEnum):
+    """A step of the work whose time is measured."""
+
+    CACHE = "cache"
+    EMBED = "embed"
+    RETRIEVE = "retrieve"
+    GENERATE = "generate"
+    EXTRACT = "extract"
+    CHUNK = "chunk"
+    STORE = "store"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Tokens that a language model counted for one answer."""
@@ -65,4 +92,32 @@ class Answer:
     mode: AnswerMode
     passages: tuple[Passage, ...]
     usage: Usage | None = None
-    degraded: tuple[str, ...] = ()
+    degraded: tuple[Part, ...] = ()
+
+
+class JobState(StrEnum):
+    """How far an index job has come; it ends as ``succeeded`` or ``failed``."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Documents given to be indexed, and what became of them.
+
+    ``done`` and ``total`` count documents; ``attempts`` counts workers that
+    began it; the times are in UTC.
+    """
+
+    id: str
+    state: JobState
+    total: int
+    done: int
+    attempts: int
+    errors: tuple[str, ...]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
