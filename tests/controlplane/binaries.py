@@ -11,20 +11,17 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from tempfile import mkdtemp
 
 from tests.controlplane.golang import GoMissing, find_go, run_go
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PROGRAMS = ("kube-apiserver", "kube-controller-manager", "etcd")
 KUBERNETES = "v1.35.4"
@@ -136,13 +133,21 @@ def _build(folder: Path, say: Say) -> None:
         "(about five minutes on two cores, about one with Go's build cache warm)"
     )
     started = time.monotonic()
-    with TemporaryDirectory(dir=folder.parent) as scratch:
-        run_go(go, ["build", "-trimpath", "-ldflags", _ldflags(), "-o", scratch, "."], cwd=MODULE)
+    scratch = Path(mkdtemp(dir=folder.parent))
+    try:
+        run_go(
+            go,
+            ["build", "-trimpath", "-ldflags", _ldflags(), "-o", str(scratch), "."],
+            cwd=MODULE,
+        )
         for name in PROGRAMS:
-            (Path(scratch) / name).symlink_to("controlplane")
+            (scratch / name).symlink_to("controlplane")
         shutil.rmtree(folder, ignore_errors=True)
-        Path(scratch).rename(folder)
-        Path(scratch).mkdir()  # for TemporaryDirectory to remove
+        scratch.rename(folder)  # complete or not there at all
+    except subprocess.CalledProcessError as error:
+        raise BinariesMissing(f"go build failed in {MODULE}: {error}") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     say(f"control plane: built in {time.monotonic() - started:.0f} s")
 
 

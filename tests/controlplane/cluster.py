@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Self
 
 import httpx
@@ -21,6 +19,7 @@ from tests.controlplane.binaries import Binaries, find_binaries
 from tests.controlplane.credentials import ADMIN, CONTROLLER_MANAGER, KUBELET, Credentials, User
 from tests.controlplane.kinds import NAMESPACE, SERVICE_ACCOUNT
 from tests.controlplane.paper_kubelet import PaperKubelet
+from tests.controlplane.scratch import Scratch
 from tests.support.process import Process, free_port
 
 # What the operator's children need to come to life, and to go. An autoscaler without
@@ -63,12 +62,12 @@ class ControlPlane:
         users: Iterable[User] = (),
     ) -> None:
         """Prepare its files; ``start`` makes one and runs it."""
-        self.folder = Path(mkdtemp(prefix="controlplane-"))
+        self._scratch = Scratch()
+        self.folder = self._scratch.disk
         self.credentials = Credentials.create(self.folder, extra_users=users)
         self.server = f"https://127.0.0.1:{free_port()}"
         self.started_in = 0.0
         """Seconds from the first process to an API server that is ready."""
-        self._memory = _memory_folder(self.folder)
         self._etcd_url = f"http://127.0.0.1:{free_port()}"
         self.etcd = self._etcd(binaries)
         self.apiserver = self._apiserver(binaries)
@@ -107,8 +106,7 @@ class ControlPlane:
             self.kubelet.stop()
         for process in (self.controller_manager, self.apiserver, self.etcd):
             process.kill()  # nothing that it holds outlives it, so nothing needs to be saved
-        for folder in (self._memory, self.folder):
-            shutil.rmtree(folder, ignore_errors=True)
+        self._scratch.remove()
 
     def __enter__(self) -> Self:
         return self
@@ -197,7 +195,7 @@ class ControlPlane:
             binaries.etcd,
             {
                 "name": "tests",
-                "data-dir": self._memory / "etcd",
+                "data-dir": self._scratch.memory / "etcd",
                 "listen-client-urls": self._etcd_url,
                 "advertise-client-urls": self._etcd_url,
                 "listen-peer-urls": peers,
@@ -268,14 +266,3 @@ def _answers(url: str, *, ca: Path | None = None) -> Callable[[], bool]:
             return False
 
     return probe
-
-
-def _memory_folder(otherwise: Path) -> Path:
-    """A folder that is no disk, where there is one."""
-    shared_memory = Path("/dev/shm")
-    if shared_memory.is_dir():
-        try:
-            return Path(mkdtemp(prefix="controlplane-", dir=shared_memory))
-        except OSError:  # there, but not for us
-            pass
-    return otherwise

@@ -95,9 +95,8 @@ class PaperKubelet:
         )
 
     # ---- in the background ----
-    @contextmanager
-    def running(self, namespace: str, *, broken_images: Collection[str] = ()) -> Iterator[None]:
-        """Inside the block every pod of the namespace becomes ready by itself.
+    def run(self, namespace: str, *, broken_images: Collection[str] = ()) -> None:
+        """From now on every pod of the namespace becomes ready by itself.
 
         Args:
             namespace: Where.
@@ -105,13 +104,22 @@ class PaperKubelet:
         """
         with self._lock:
             self._running[namespace] = frozenset(broken_images)
+        for pod in self._api.list(POD, namespace=namespace):
+            self._see(pod)
+
+    def rest(self, namespace: str) -> None:
+        """From now on the namespace's new pods stay as they are."""
+        with self._lock:
+            self._running.pop(namespace, None)
+
+    @contextmanager
+    def running(self, namespace: str, *, broken_images: Collection[str] = ()) -> Iterator[None]:
+        """``run`` for the length of a block."""
+        self.run(namespace, broken_images=broken_images)
         try:
-            for pod in self._api.list(POD, namespace=namespace):
-                self._see(pod)
             yield
         finally:
-            with self._lock:
-                del self._running[namespace]
+            self.rest(namespace)
 
     def _work(self) -> None:
         """Watch the pods of all namespaces until stopped, through API outages too."""

@@ -23,7 +23,11 @@ LABELS = {"app": "web"}
 def pod_template(image: str = "registry.test/web:1") -> dict:
     return {
         "metadata": {"labels": LABELS},
-        "spec": {"containers": [{"name": "web", "image": image}]},
+        "spec": {
+            "containers": [{"name": "web", "image": image}],
+            # the namespace controller looks again after half of it
+            "terminationGracePeriodSeconds": 1,
+        },
     }
 
 

@@ -82,7 +82,12 @@ class Process:
         tethered = [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), *self.command]
         with self.log_file.open("ab") as log:
             self._child = subprocess.Popen(
-                tethered, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env
+                tethered,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._env,
+                start_new_session=True,  # Ctrl-C is for the tests, which then stop it in order
             )
         atexit.register(self.kill)
         return self
