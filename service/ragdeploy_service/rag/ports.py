@@ -217,8 +217,8 @@ class Lease:
 class JobQueue(Protocol):
     """Keeps accepted documents until they are indexed.
 
-    Every call may raise `JobQueueUnavailable`. The calls that take a lease
-    return False if it is no longer held: another worker has the job.
+    Every call may raise `JobQueueUnavailable`. Calls that return a bool return
+    False if the lease is no longer held: another worker has the job.
     """
 
     @property
@@ -256,8 +256,11 @@ class JobQueue(Protocol):
         """End a job; ``errors`` name the documents that could not be indexed."""
         ...
 
-    async def fail(self, lease: Lease, *, error: str) -> bool:
-        """Give up this attempt. The job is tried again, or failed for good after several."""
+    async def fail(self, lease: Lease, *, error: str) -> JobState | None:
+        """Give up this attempt: ``queued`` again or, after several, ``failed`` for good.
+
+        None if the lease is no longer held.
+        """
         ...
 
     async def hand_back(self, lease: Lease) -> bool:

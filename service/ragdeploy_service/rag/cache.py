@@ -1,0 +1,81 @@
+"""What an answer is kept under, and how it is written down.
+
+A key covers all that an answer depends on but the collection's content; that
+is the epoch, which is kept beside the answer (see `AnswerCache`). LightRAG
+(#755, #945) and the tutorial this service began as keyed on the question
+alone, and gave out answers of another model or another ``top_k``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ragdeploy_service.rag.models import Answer, AnswerMode, Chunk, Part, Passage, Usage
+from ragdeploy_service.rag.text import normalise
+
+# Raise it when the same inputs would give another answer or another record.
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyBase:
+    """What all answers of one service depend on."""
+
+    collection: str
+    embedding: str
+    llm: str
+    prompt: str
+    min_score: float
+
+    def key(self, question: str, *, top_k: int) -> str:
+        """Name the answer to a question: 64 hex digits, the same on every replica."""
+        material = {
+            "version": _VERSION,
+            **asdict(self),
+            "top_k": top_k,
+            "question": canonical(question),
+        }
+        return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()
+
+
+def canonical(question: str) -> str:
+    """Bring a question into the form that stands for all its spellings.
+
+    Only blanks and Unicode composition: case tells "US" from "us".
+    """
+    return " ".join(normalise(question).split())
+
+
+def dump(answer: Answer, *, key: str, epoch: str) -> bytes:
+    """Write an answer down together with what it may be given out for."""
+    record = {"key": key, "epoch": epoch, "answer": asdict(answer)}
+    return json.dumps(record, ensure_ascii=False).encode()
+
+
+def load(record: bytes, *, key: str, epoch: str) -> Answer | None:
+    """Read an answer back; None if it was kept for another question or an older epoch.
+
+    The key is checked although the store was asked for it, because a cancelled
+    call can leave a connection one reply behind (redis-py#2665).
+    """
+    data = json.loads(record)
+    if data["key"] != key or data["epoch"] != epoch:
+        return None
+    return _answer(data["answer"])
+
+
+def _answer(data: dict[str, Any]) -> Answer:
+    usage = data["usage"]
+    return Answer(
+        text=data["text"],
+        mode=AnswerMode(data["mode"]),
+        passages=tuple(
+            Passage(chunk=Chunk(**passage["chunk"]), score=passage["score"])
+            for passage in data["passages"]
+        ),
+        usage=Usage(**usage) if usage else None,
+        degraded=tuple(Part(part) for part in data["degraded"]),
+    )

@@ -1,0 +1,120 @@
+"""From documents to chunks that can be found."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from ragdeploy_service.rag.chunking import chunk_id
+from ragdeploy_service.rag.models import Chunk, Document, Stage
+from ragdeploy_service.rag.ports import Embedder, Telemetry, VectorStore
+
+# Enough for the embedding model to batch well, about two seconds of its work.
+_SLICE = 128
+
+# Longest text of a chunk in bytes of UTF-8. Milvus counts bytes, at most 65,535; a word without
+# blanks (an encoded picture) is one token of the embedding model, however long.
+MAX_TEXT_BYTES = 60_000
+
+
+class Splitter(Protocol):
+    """Cuts documents; `rag.chunking.Chunker` is the one in use."""
+
+    def split(self, document: Document) -> list[Chunk]:
+        """Cut one document; none come out of a document without text."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexReport:
+    """What came of a load: chunks written, and a sentence for each document that gave none."""
+
+    chunks: int
+    errors: tuple[str, ...]
+
+
+class Indexer:
+    """Writes documents into the vector store, each once, however often it is run."""
+
+    def __init__(
+        self, *, splitter: Splitter, embedder: Embedder, store: VectorStore, telemetry: Telemetry
+    ) -> None:
+        self._splitter = splitter
+        self._embedder = embedder
+        self._store = store
+        self._telemetry = telemetry
+
+    async def index(
+        self, documents: Sequence[Document], *, on_progress: Callable[[int], None]
+    ) -> IndexReport:
+        """Index documents and return when they can be found.
+
+        ``on_progress`` is told how many documents are done. Of two documents
+        with one id the later counts. The old version of a document goes only
+        after the new one is written.
+        """
+        latest = {document.id: document for document in documents}
+        errors: list[str] = []
+        waiting: list[Chunk] = []
+        written = done = 0
+        for number, document in enumerate(latest.values(), start=1):
+            chunks = await self._split(document)
+            if not chunks:
+                errors.append(f"Document {document.id!r} has no text.")
+            waiting += chunks
+            if len(waiting) >= _SLICE or number == len(latest):
+                await self._replace(waiting)
+                written += len(waiting)
+                waiting = []
+                done = number
+                on_progress(done)
+        with self._timed(Stage.STORE):
+            await self._store.commit()
+        return IndexReport(chunks=written, errors=tuple(errors))
+
+    async def _split(self, document: Document) -> list[Chunk]:
+        with self._timed(Stage.CHUNK):
+            chunks = await asyncio.to_thread(self._splitter.split, document)
+        return [piece for chunk in chunks for piece in _within_bytes(chunk)]
+
+    async def _replace(self, chunks: Sequence[Chunk]) -> None:
+        """Write all chunks of some documents, and drop what these had before."""
+        if not chunks:
+            return
+        with self._timed(Stage.STORE):
+            old = await self._store.chunk_ids({chunk.document_id for chunk in chunks})
+        for start in range(0, len(chunks), _SLICE):
+            part = chunks[start : start + _SLICE]
+            with self._timed(Stage.EMBED):
+                vectors = await self._embedder.embed_documents([chunk.text for chunk in part])
+            with self._timed(Stage.STORE):
+                await self._store.upsert(part, vectors)
+        if stale := old - {chunk.id for chunk in chunks}:
+            with self._timed(Stage.STORE):
+                await self._store.delete(stale)
+
+    @contextmanager
+    def _timed(self, stage: Stage) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._telemetry.stage(stage, time.perf_counter() - started)
+
+
+def _within_bytes(chunk: Chunk) -> Iterator[Chunk]:
+    """Cut a chunk that the store could not hold; others pass unchanged."""
+    data = chunk.text.encode()
+    if len(data) <= MAX_TEXT_BYTES:
+        yield chunk
+        return
+    for start in range(0, len(data), MAX_TEXT_BYTES):
+        # A character cut in two at the border is dropped from both sides.
+        text = data[start : start + MAX_TEXT_BYTES].decode(errors="ignore")
+        # The position stays: ids tell the pieces apart by their text and place.
+        identity = chunk_id(f"{chunk.document_id}\0{start}", chunk.position, text)
+        yield replace(chunk, id=identity, text=text)
