@@ -7,6 +7,15 @@ randomness, no I/O. What the cluster knows comes in through the context.
 from __future__ import annotations
 
 from ragdeploy_operator.api import RagDeployment
+from ragdeploy_operator.build import (
+    api,
+    cache,
+    config,
+    credentials,
+    monitoring,
+    scaling,
+    vector_store,
+)
 from ragdeploy_operator.build.context import BuildContext, Images
 from ragdeploy_operator.build.manifest import Manifest
 
@@ -14,5 +23,19 @@ __all__ = ["BuildContext", "Images", "Manifest", "build"]
 
 
 def build(resource: RagDeployment, context: BuildContext) -> list[Manifest]:
-    """Build all children of ``resource``, in the order in which to apply them."""
-    return []
+    """Build all children of ``resource``, in the order in which to apply them.
+
+    What a pod reads comes before the pod, and what it calls before its caller.
+    """
+    return [
+        *vector_store.build(resource, context),
+        *cache.build(resource, context),
+        *credentials.api_key(resource, context),
+        config.config_map(resource),
+        api.service_account(resource),
+        api.service(resource),
+        api.deployment(resource, context),
+        *scaling.autoscaler(resource),
+        scaling.disruption_budget(resource),
+        *monitoring.service_monitor(resource, context),
+    ]

@@ -22,11 +22,11 @@ class BuildContext:
     """Facts from the cluster and the operator's own settings.
 
     ``kinds`` are the optional kinds that the cluster serves ("ServiceMonitor").
-    ``api_key`` and ``cache_password`` are the values of the generated Secrets:
-    the live ones, or fresh ones if there are none; ``build.fresh_secret()``
-    makes one. ``secret_checksums`` holds a checksum for each of
-    ``spec.secret_uses()`` whose Secret is there. ``api_replicas`` is the number
-    to write into the Deployment; None leaves it to the autoscaler.
+    ``api_key`` and ``cache_password`` are what the generated Secrets hold: the
+    live values, or fresh random ones of letters, digits, - and _ if there are
+    none. ``secret_checksums`` has a checksum for each of ``spec.secret_uses()``
+    whose Secret is there. ``api_replicas`` is the number to write into the
+    Deployment; None leaves it to the autoscaler.
     """
 
     images: Images

@@ -1,0 +1,134 @@
+"""The managed Redis: the answer cache and the indexing jobs."""
+
+from __future__ import annotations
+
+from ragdeploy_operator.api import RagDeployment
+from ragdeploy_operator.api.quantity import number
+from ragdeploy_operator.api.workloads import ManagedCache
+from ragdeploy_operator.build import names, pods, services, stateful
+from ragdeploy_operator.build.checksum import checksum
+from ragdeploy_operator.build.context import BuildContext
+from ragdeploy_operator.build.credentials import (
+    CACHE_CONFIG,
+    CACHE_PASSWORD,
+    REDIS_PORT,
+    cache_password,
+)
+from ragdeploy_operator.build.manifest import Manifest, manifest
+
+COMPONENT = names.Component.CACHE
+USER = 999
+"""The user redis of the official image."""
+
+CONFIG_FILE = "redis.conf"
+
+# volatile-ttl: when memory is full, entries give way that would expire soonest. Those are the
+# cached answers; jobs waiting to be done never expire, and so are never thrown away.
+# The append-only file makes jobs survive a restart; a second at most is lost in a crash.
+_CONFIG = """\
+bind * -::*
+port {port}
+dir /data
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory {max_memory}
+maxmemory-policy volatile-ttl
+include /etc/redis/secret/{secret}
+"""
+
+
+def build(resource: RagDeployment, context: BuildContext) -> list[Manifest]:
+    """Make the children of the managed Redis; none if the Redis is external."""
+    managed = resource.spec.cache.own
+    if managed is None:
+        return []
+    name = names.cache(resource.name)
+    config = _config_map(resource, name, managed)
+    return [
+        config,
+        cache_password(resource, context),
+        services.service(resource, COMPONENT, name=name, ports={"redis": REDIS_PORT}),
+        stateful.stateful_set(
+            resource,
+            COMPONENT,
+            name=name,
+            storage=managed.storage,
+            template=_template(
+                resource,
+                context,
+                managed,
+                annotations={
+                    names.CONFIG_CHECKSUM: checksum(config["data"]),
+                    names.SECRETS_CHECKSUM: checksum(context.cache_password),
+                },
+            ),
+        ),
+    ]
+
+
+def _config_map(resource: RagDeployment, name: str, managed: ManagedCache) -> Manifest:
+    text = _CONFIG.format(
+        port=REDIS_PORT, max_memory=int(number(managed.max_memory)), secret=CACHE_CONFIG
+    )
+    return manifest(
+        resource,
+        api_version="v1",
+        kind="ConfigMap",
+        name=name,
+        component=COMPONENT,
+        data={CONFIG_FILE: text},
+    )
+
+
+def _template(
+    resource: RagDeployment,
+    context: BuildContext,
+    managed: ManagedCache,
+    *,
+    annotations: dict[str, str],
+) -> pods.Json:
+    name = names.cache(resource.name)
+    return pods.template(
+        resource,
+        COMPONENT,
+        annotations=annotations,
+        user=USER,
+        group=USER,
+        volume_group=USER,
+        grace_seconds=30,
+        containers=[_container(context, managed, secret=name)],
+        volumes=[
+            {"name": "config", "configMap": {"name": name}},
+            {
+                "name": "secret",
+                "secret": {
+                    "secretName": name,
+                    "items": [{"key": CACHE_CONFIG, "path": CACHE_CONFIG}],
+                },
+            },
+        ],
+    )
+
+
+def _container(context: BuildContext, managed: ManagedCache, *, secret: str) -> pods.Json:
+    listens = {"tcpSocket": {"port": "redis"}}
+    # While Redis reads its data from the volume, it answers LOADING instead.
+    answers = {"exec": {"command": ["sh", "-c", 'test "$(redis-cli ping)" = PONG']}}
+    return {
+        "name": "redis",
+        "image": context.images.redis,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["redis-server", f"/etc/redis/config/{CONFIG_FILE}"],
+        "env": [pods.from_secret("REDISCLI_AUTH", name=secret, key=CACHE_PASSWORD)],
+        "ports": [pods.port("redis", REDIS_PORT)],
+        "livenessProbe": pods.probe(listens, every=10, failures=6, timeout=5),
+        "readinessProbe": pods.probe(answers, every=5, failures=3, timeout=3),
+        "resources": pods.resources(managed.resources),
+        "securityContext": pods.CONTAINER_SECURITY,
+        "volumeMounts": [
+            pods.mount(stateful.DATA, "/data"),
+            pods.mount("config", "/etc/redis/config", read_only=True),
+            pods.mount("secret", "/etc/redis/secret", read_only=True),
+        ],
+    }

@@ -1,0 +1,101 @@
+"""The API's settings: everything of the spec that is not a secret, in one ConfigMap."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+from ragdeploy_operator.api import RagDeployment
+from ragdeploy_operator.api.answering import LanguageModel
+from ragdeploy_operator.build import names, vector_store
+from ragdeploy_operator.build.manifest import Manifest, manifest
+from ragdeploy_service.settings import EmbeddingBackend, LogFormat, variable
+
+PORT = 8000
+DATA_DIR = PurePosixPath("/data")
+API_KEYS_DIR = PurePosixPath("/etc/ragdeploy/api-keys")
+
+Value = str | bool | int | float | PurePosixPath | None
+
+
+def config_map(resource: RagDeployment) -> Manifest:
+    """Make the ConfigMap that the API's pods read as their environment."""
+    return manifest(
+        resource,
+        api_version="v1",
+        kind="ConfigMap",
+        name=names.config(resource.name),
+        component=names.Component.API,
+        data=environment(resource),
+    )
+
+
+def environment(resource: RagDeployment) -> dict[str, str]:
+    """Write the settings as environment variables, those that are not set left out."""
+    values = _server(resource) | _answering(resource) | _stores(resource)
+    data = {variable(name): text(value) for name, value in values.items() if value is not None}
+    if resource.spec.embedding.backend == EmbeddingBackend.TORCH:
+        # Where sentence-transformers keeps what it fetches; its default is on the root file system.
+        data["HF_HOME"] = str(DATA_DIR / "huggingface")
+    return data
+
+
+def text(value: Value) -> str:
+    """Write a value as the service's settings read it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _server(resource: RagDeployment) -> dict[str, Value]:
+    auth = resource.spec.auth
+    return {
+        "host": "0.0.0.0",  # noqa: S104 -- a pod is reached from outside itself
+        "port": PORT,
+        "data_dir": DATA_DIR,
+        "log_format": LogFormat.JSON,
+        "drain_seconds": resource.spec.api.drain_seconds,
+        "auth_enabled": auth.enabled,
+        "api_keys_dir": API_KEYS_DIR if auth.enabled else None,
+    }
+
+
+def _answering(resource: RagDeployment) -> dict[str, Value]:
+    spec = resource.spec
+    return {
+        **(_language_model(spec.llm) if spec.llm else {}),
+        "embedding_provider": spec.embedding.provider,
+        "embedding_model": spec.embedding.model,
+        "embedding_backend": spec.embedding.backend,
+        "embedding_base_url": spec.embedding.base_url,
+        "top_k": spec.retrieval.top_k,
+        "min_score": spec.retrieval.min_score,
+        "chunk_size": spec.retrieval.chunking.size,
+        "chunk_overlap": spec.retrieval.chunking.overlap,
+    }
+
+
+def _language_model(llm: LanguageModel) -> dict[str, Value]:
+    return {
+        "llm_base_url": llm.base_url,
+        "llm_model": llm.model,
+        "llm_temperature": llm.temperature,
+        "llm_timeout_seconds": llm.timeout_seconds,
+        "llm_max_retries": llm.max_retries,
+        "llm_max_tokens": llm.max_tokens,
+        "llm_prompt_template": llm.prompt_template,
+    }
+
+
+def _stores(resource: RagDeployment) -> dict[str, Value]:
+    cache, external = resource.spec.cache, resource.spec.vector_store.external
+    return {
+        "cache_enabled": cache.enabled,
+        "cache_ttl_seconds": cache.ttl_seconds,
+        "milvus_uri": external.uri if external else vector_store.uri(resource),
+        "milvus_database": external.database if external else None,
+    }

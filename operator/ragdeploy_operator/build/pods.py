@@ -1,0 +1,104 @@
+"""What all pods have in common. All of it satisfies the Pod Security profile "restricted"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ragdeploy_operator.api import RagDeployment
+from ragdeploy_operator.api.common import Resources
+from ragdeploy_operator.build import names
+
+Json = dict[str, Any]
+
+CONTAINER_SECURITY: Json = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+
+
+def template(
+    resource: RagDeployment,
+    component: names.Component,
+    *,
+    annotations: dict[str, str],
+    user: int,
+    group: int,
+    volume_group: int,
+    containers: list[Json],
+    volumes: list[Json],
+    grace_seconds: int,
+    **more: Any,
+) -> Json:
+    """Make a pod template that runs as ``user`` and ``group``.
+
+    Volumes belong to ``volume_group``, which the processes are members of too.
+    ``grace_seconds`` is the time between the request to stop and the kill.
+    """
+    pull_secrets = [{"name": secret.name} for secret in resource.spec.image.pull_secrets]
+    return {
+        "metadata": {
+            "labels": names.labels(resource.name, component),
+            "annotations": annotations,
+        },
+        "spec": {
+            "automountServiceAccountToken": False,
+            # Kubernetes would add variables of every Service, and "<name>-api" of a
+            # resource named "rag" would become RAG_API_PORT.
+            "enableServiceLinks": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": user,
+                "runAsGroup": group,
+                "fsGroup": volume_group,
+                "fsGroupChangePolicy": "OnRootMismatch",
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "terminationGracePeriodSeconds": grace_seconds,
+            "containers": containers,
+            "volumes": volumes,
+            **({"imagePullSecrets": pull_secrets} if pull_secrets else {}),
+            **more,
+        },
+    }
+
+
+def resources(wanted: Resources) -> Json:
+    """Write requests and limits, without the empty ones."""
+    parts = {"requests": wanted.requests, "limits": wanted.limits}
+    return {name: dict(amounts) for name, amounts in parts.items() if amounts}
+
+
+def from_secret(variable: str, *, name: str, key: str) -> Json:
+    """Make an environment variable that holds one key of a Secret."""
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
+
+
+def port(name: str, number: int) -> Json:
+    """Make a container port."""
+    return {"name": name, "containerPort": number, "protocol": "TCP"}
+
+
+def http_get(path: str, port_name: str) -> Json:
+    """Ask over HTTP."""
+    return {"httpGet": {"path": path, "port": port_name, "scheme": "HTTP"}}
+
+
+def probe(action: Json, *, every: int, failures: int, timeout: int) -> Json:
+    """Make a probe: ``every`` so many seconds, each with a ``timeout`` in seconds."""
+    return {
+        **action,
+        "periodSeconds": every,
+        "failureThreshold": failures,
+        "timeoutSeconds": timeout,
+    }
+
+
+def empty_dir(name: str) -> Json:
+    """Make a volume that lives as long as the pod."""
+    return {"name": name, "emptyDir": {}}
+
+
+def mount(name: str, path: str, *, read_only: bool = False) -> Json:
+    """Mount a volume."""
+    return {"name": name, "mountPath": path, **({"readOnly": True} if read_only else {})}

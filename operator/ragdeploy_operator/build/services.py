@@ -1,0 +1,38 @@
+"""The Services, and the names by which clients reach them."""
+
+from __future__ import annotations
+
+from ragdeploy_operator.api import RagDeployment
+from ragdeploy_operator.build import names
+from ragdeploy_operator.build.manifest import Manifest, manifest
+
+
+def service(
+    resource: RagDeployment, component: names.Component, *, name: str, ports: dict[str, int]
+) -> Manifest:
+    """Make a Service; ``ports`` maps the container's port names to numbers.
+
+    It has an address of its own also before a single pod. Behind a headless one,
+    clients would try the address of a pod that is gone for as long as DNS
+    remembers it.
+    """
+    return manifest(
+        resource,
+        api_version="v1",
+        kind="Service",
+        name=name,
+        component=component,
+        spec={
+            "type": "ClusterIP",
+            "selector": names.selector(resource.name, component),
+            "ports": [
+                {"name": port, "port": number, "targetPort": port, "protocol": "TCP"}
+                for port, number in ports.items()
+            ],
+        },
+    )
+
+
+def host(resource: RagDeployment, name: str) -> str:
+    """Name by which pods of any namespace reach a Service of ``resource``."""
+    return f"{name}.{resource.namespace}.svc"
