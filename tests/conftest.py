@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.controlplane import ControlPlane
 from tests.controlplane.binaries import find_binaries
+from tests.support.llm import LanguageModelServer
+from tests.support.redis import RedisServer
+from tests.support.service import ServiceProcess
+
+IN_CI = os.environ.get("CI", "").lower() in ("true", "1")
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +29,7 @@ def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
     return line
 
 
+# ---- Kubernetes ----
 @pytest.fixture(scope="session")
 def control_plane(say: Callable[[str], None]) -> Iterator[ControlPlane]:
     """A real kube-apiserver with etcd and the controllers; shared by the whole run."""
@@ -36,3 +44,65 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     name = control_plane.create_namespace()
     yield name
     control_plane.delete_namespace(name)
+
+
+# ---- what the service talks to ----
+@pytest.fixture(scope="session")
+def _redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    program = RedisServer.find()
+    if program is None:
+        missing = "no redis-server on PATH (Debian: apt-get install redis-server)"
+        if IN_CI:
+            pytest.fail(f"{missing}; in CI it must be there")
+        pytest.skip(missing)
+    server = RedisServer(program, tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(_redis: RedisServer) -> RedisServer:
+    """A real redis-server, empty, and running again if the test before killed it."""
+    _redis.start().flush()
+    return _redis
+
+
+@pytest.fixture(scope="session")
+def _llm() -> Iterator[LanguageModelServer]:
+    server = LanguageModelServer().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def llm(_llm: LanguageModelServer) -> LanguageModelServer:
+    """An OpenAI-compatible server that does what a test tells it, with its defaults back."""
+    _llm.reset()
+    return _llm
+
+
+# ---- the service ----
+@pytest.fixture
+def run_service(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., ServiceProcess]]:
+    """Starts ``ragdeploy serve`` with these environment variables; stopped after the test.
+
+    >>> service = run_service(OPENAI_BASE_URL=llm.url, REDIS_URL=redis_server.url)
+
+    Each has a folder of its own; with ``folder=`` two runs share their data. The log of
+    each stands in the report of a test that fails.
+    """
+    started: list[ServiceProcess] = []
+
+    def run(*, folder: Path | None = None, **settings: str) -> ServiceProcess:
+        folder = folder or tmp_path / f"service-{len(started)}"
+        folder.mkdir(exist_ok=True)
+        service = ServiceProcess(settings, folder=folder)
+        started.append(service)
+        return service.start()
+
+    yield run
+    for service in started:
+        service.stop()
+        request.node.add_report_section("call", f"log of {service.url}", service.log)
