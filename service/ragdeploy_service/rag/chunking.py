@@ -9,12 +9,13 @@ second.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 
 from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
-from ragdeploy_service.rag.models import Chunk, Document
+from ragdeploy_service.rag.models import Chunk, Document, Metadata
 from ragdeploy_service.rag.text import normalise
 
 
@@ -37,7 +38,7 @@ class Chunker:
         """Cut one document; none come out of a document without text."""
         return [
             Chunk(
-                id=chunk_id(document.id, position, text),
+                id=chunk_id(document.id, position, text, metadata=document.metadata),
                 document_id=document.id,
                 position=position,
                 text=text,
@@ -47,10 +48,14 @@ class Chunker:
         ]
 
 
-def chunk_id(document_id: str, position: int, text: str) -> str:
-    """Name a chunk by what it is: 32 hex digits, the same on every run and machine."""
+def chunk_id(document_id: str, position: int, text: str, *, metadata: Metadata) -> str:
+    """Name a chunk by all that it holds: 32 hex digits, the same on every run and machine.
+
+    So a chunk that is stored under this id already need not be stored again.
+    """
     digest = hashlib.blake2b(digest_size=16)
-    for part in (document_id, str(position), text):
+    described = json.dumps(metadata, sort_keys=True, default=str)
+    for part in (document_id, str(position), text, described):
         encoded = part.encode("utf-8", "surrogatepass")
         # The length in front keeps ("ab", "c") and ("a", "bc") apart.
         digest.update(len(encoded).to_bytes(8, "big") + encoded)

@@ -82,13 +82,18 @@ class Indexer:
         return [piece for chunk in chunks for piece in _within_bytes(chunk)]
 
     async def _replace(self, chunks: Sequence[Chunk]) -> None:
-        """Write all chunks of some documents, and drop what these had before."""
+        """Write the chunks of some documents, and drop what these had before.
+
+        A chunk that stands in the store already is the same to the last byte,
+        so a load that was cut short goes on where it stopped.
+        """
         if not chunks:
             return
         with self._timed(Stage.STORE):
             old = await self._store.chunk_ids({chunk.document_id for chunk in chunks})
-        for start in range(0, len(chunks), _SLICE):
-            part = chunks[start : start + _SLICE]
+        new = [chunk for chunk in chunks if chunk.id not in old]
+        for start in range(0, len(new), _SLICE):
+            part = new[start : start + _SLICE]
             with self._timed(Stage.EMBED):
                 vectors = await self._embedder.embed_documents([chunk.text for chunk in part])
             with self._timed(Stage.STORE):
@@ -116,5 +121,5 @@ def _within_bytes(chunk: Chunk) -> Iterator[Chunk]:
         # A character cut in two at the border is dropped from both sides.
         text = data[start : start + MAX_TEXT_BYTES].decode(errors="ignore")
         # The position stays: ids tell the pieces apart by their text and place.
-        identity = chunk_id(f"{chunk.document_id}\0{start}", chunk.position, text)
+        identity = chunk_id(f"{chunk.id}\0{start}", chunk.position, text, metadata={})
         yield replace(chunk, id=identity, text=text)

@@ -24,8 +24,8 @@ class Document:
 class Chunk:
     """A piece of a document, short enough for the embedding model.
 
-    ``id`` is a function of the document's id, its text and ``position``, so
-    that indexing the same document twice writes the same rows.
+    ``id`` is a function of all the other fields, so that indexing the same
+    document twice writes the same rows.
     """
 
     id: str
