@@ -262,7 +262,7 @@ def _namespace(manifest: Object, namespace: str | None) -> str | None:
 
 
 def _established(definition: Object) -> bool:
-    conditions = definition.get("status", {}).get("conditions", [])
+    conditions = definition.get("status", {}).get("conditions") or []  # null at first
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
