@@ -171,10 +171,9 @@ class ControlPlane:
     # ---- how it runs ----
     def _run(self) -> None:
         began = time.monotonic()
-        self.etcd.start()
-        # the API server connects as soon as etcd listens, so the two start at once
+        # an API server that finds no etcd waits a whole second before it looks again
+        self.etcd.start().wait_ready(_answers(f"{self._etcd_url}/health"), timeout=60)
         self.apiserver.start()
-        self.etcd.wait_ready(_answers(f"{self._etcd_url}/health"), timeout=60)
         self.wait_ready()
         self.started_in = time.monotonic() - began
         self.controller_manager.start()
