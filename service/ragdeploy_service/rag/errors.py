@@ -20,6 +20,10 @@ class VectorStoreUnavailable(Unavailable):
     """Milvus does not answer in time, or refuses the connection."""
 
 
+class VectorStoreRefused(RagError):
+    """Milvus will not take what it is given, however often it is asked."""
+
+
 class LanguageModelUnavailable(Unavailable):
     """The language model gave no answer in time, after all retries."""
 

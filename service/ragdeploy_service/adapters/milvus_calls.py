@@ -1,0 +1,100 @@
+"""Calls to Milvus: each with a deadline, and with errors in the words of the domain.
+
+Reading and writing go through pymilvus's asyncio client, so a slow Milvus
+holds up no thread. Making the collection does not: that client's
+``create_index`` asks for a timestamp, which Milvus Lite cannot give, and
+retries 75 times. Each call has a deadline around pymilvus's own, because its
+reconnecting knows none and stands under one lock for all callers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import grpc
+import structlog
+from pymilvus import AsyncMilvusClient, MilvusClient, MilvusException
+from pymilvus.exceptions import ParamError
+
+from ragdeploy_service.rag.errors import VectorStoreRefused, VectorStoreUnavailable
+
+_CONNECT_SECONDS = 3.0
+
+# Codes of a call that can never succeed: our data or our filter is at fault (6 is Milvus Lite).
+_INVALID = frozenset({6, *range(1100, 1200)})
+# The collection, its index, or its copy in memory is gone: make or load it again.
+_NOT_THERE = frozenset({100, 101, 102, 103, 700})
+
+_log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where Milvus is and who asks."""
+
+    uri: str
+    token: str
+    database: str
+
+    def blocking(self) -> MilvusClient:
+        """Connect with the client for threads."""
+        return MilvusClient(
+            uri=self.uri,
+            token=self.token,
+            db_name=self.database,
+            timeout=_CONNECT_SECONDS,
+            dedicated=True,
+        )
+
+    def asynchronous(self) -> AsyncMilvusClient:
+        """Make the client for asyncio; it connects at its first call."""
+        return AsyncMilvusClient(
+            uri=self.uri,
+            token=self.token,
+            db_name=self.database,
+            timeout=_CONNECT_SECONDS,
+            dedicated=True,
+        )
+
+
+class CollectionGone(VectorStoreUnavailable):
+    """The collection is not there or not loaded, and must be opened again."""
+
+
+async def within(seconds: float, name: str, call: Callable[[], Awaitable[T]]) -> T:
+    """Make the call ``name`` and wait for it at most ``seconds``.
+
+    Raises:
+        VectorStoreUnavailable: no answer in time, or one that may change.
+        VectorStoreRefused: Milvus will never take this.
+
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await call()
+    except TimeoutError as error:
+        raise VectorStoreUnavailable(
+            f"The vector store did not answer within {seconds:g} s ({name})."
+        ) from error
+    except (MilvusException, grpc.RpcError) as error:
+        raise _in_our_words(error, name) from error
+
+
+def _in_our_words(error: Exception, name: str) -> Exception:
+    code: Any = error.code() if isinstance(error, grpc.RpcError) else getattr(error, "code", None)
+    # Milvus's own words may name addresses and data, so they go to the log alone.
+    _log.warning("milvus call failed", call=name, code=str(code), error=str(error)[:500])
+    if isinstance(error, ParamError) or (isinstance(code, int) and code in _INVALID):
+        return VectorStoreRefused(f"The vector store does not take this ({name}).")
+    if isinstance(code, int) and code in _NOT_THERE:
+        return CollectionGone("The collection is not loaded yet; try again in a moment.")
+    if code in {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}:
+        return VectorStoreUnavailable("The vector store refuses the token in RAG_MILVUS_TOKEN.")
+    return VectorStoreUnavailable(
+        f"The vector store does not answer ({name}); try again in a moment."
+    )
