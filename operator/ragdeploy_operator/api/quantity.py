@@ -13,14 +13,16 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-PATTERN = r"^[0-9]+(\.[0-9]+)?([KMGTPE]i|[mkMGTPE])?$"
-"""Non-negative, no exponents, nothing finer than a thousandth."""
 
 _DECIMAL = {"m": Decimal("0.001"), "": Decimal(1)} | {
     suffix: Decimal(1000) ** power for power, suffix in enumerate("kMGTPE", start=1)
 }
 _BINARY = {suffix + "i": Decimal(1024) ** power for power, suffix in enumerate("KMGTPE", start=1)}
-_PARTS = re.compile(r"^([0-9.]+)([a-zA-Z]*)$")
+_DIGITS, _SUFFIX = r"[0-9]+(?:\.[0-9]+)?", "[KMGTPE]i|[mkMGTPE]"
+_PARTS = re.compile(f"({_DIGITS})({_SUFFIX})?")
+
+PATTERN = f"^{_DIGITS}({_SUFFIX})?$"
+"""Non-negative, no exponents, no suffix finer than a thousandth."""
 
 
 def number(quantity: str) -> Decimal:
@@ -50,10 +52,10 @@ def canonical(quantity: str) -> str:
 
 
 def _split(quantity: str) -> tuple[str, str]:
-    match = _PARTS.match(quantity)
-    if match is None or not re.match(PATTERN, quantity):
+    match = _PARTS.fullmatch(quantity)
+    if match is None:
         raise ValueError("must be a quantity such as 500m, 2, 512Mi or 10Gi")
-    return match.group(1), match.group(2)
+    return match.group(1), match.group(2) or ""
 
 
 def _as_text(value: Any) -> Any:
