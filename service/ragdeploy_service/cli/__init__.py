@@ -1,0 +1,33 @@
+"""The command ``ragdeploy``: serve, index, ask, eval, model fetch."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from ragdeploy_service.cli import ask, evaluate, index, model, serve
+from ragdeploy_service.cli.console import Failure
+from ragdeploy_service.rag.errors import RagError
+
+app = typer.Typer(
+    name="ragdeploy",
+    help="Answer questions from your own documents.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serve.serve)
+app.command("index")(index.index)
+app.command("ask")(ask.ask)
+app.command("eval")(evaluate.evaluate)
+app.add_typer(model.app, name="model")
+
+
+def main() -> None:
+    """Run the command line: an error is a sentence and the exit code 1, never a traceback."""
+    try:
+        app()
+    except (Failure, RagError) as error:
+        typer.secho(f"ragdeploy: {error}", err=True, fg=typer.colors.RED)
+        sys.exit(1)

@@ -1,0 +1,149 @@
+"""Calls the service's API, and says in one sentence what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+import stamina
+
+from ragdeploy_service.cli.console import Failure
+from ragdeploy_service.rag.models import Document
+
+# An answer may take as long as the language model is given, 30 s by default.
+_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+# How long a service that is overloaded or starting is asked again.
+_PATIENCE_SECONDS = 120.0
+_LONGEST_WAIT = 30.0
+
+
+class Refused(Failure):
+    """The service does not take this request as it is: 4xx. The message names the field."""
+
+
+class _Busy(Exception):
+    """The service asks to come again later, after ``wait`` seconds if it says so."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__(_problem(response))
+        self.response = response
+        value = response.headers.get("retry-after", "")
+        self.wait = min(float(value), _LONGEST_WAIT) if value.isdecimal() else None
+
+
+class ApiClient:
+    """A service at one address. Use it as a context manager."""
+
+    def __init__(self, url: str, api_key: str | None) -> None:
+        self.url = url.rstrip("/")
+        headers = {"X-API-Key": api_key} if api_key else {}
+        try:
+            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise Failure(f"{url!r} is not an address: {error}.") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def query(self, question: str, *, top_k: int | None, use_cache: bool) -> dict[str, Any]:
+        """Ask a question: ``POST /query``."""
+        body: dict[str, Any] = {"question": question, "use_cache": use_cache}
+        if top_k is not None:
+            body["top_k"] = top_k
+        return self._json("POST", "/query", body)
+
+    def index(self, documents: Sequence[Document]) -> str:
+        """Hand documents in: ``POST /index``. Returns the id of the job."""
+        body = {
+            "documents": [document.text for document in documents],
+            "metadatas": [dict(document.metadata) for document in documents],
+            "ids": [document.id for document in documents],
+        }
+        return str(self._json("POST", "/index", body)["job_id"])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """Ask what became of a job: ``GET /jobs/{id}``."""
+        return self._json("GET", f"/jobs/{quote(job_id, safe='')}")
+
+    def _json(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Call, and call again while the service is busy or starts.
+
+        Every call here may be repeated: documents have ids, so indexing one
+        twice is indexing it once.
+        """
+        try:
+            for attempt in stamina.retry_context(
+                on=_pause, attempts=None, timeout=_PATIENCE_SECONDS, wait_max=5.0
+            ):
+                with attempt:
+                    response = self._send(method, path, body)
+        except _Busy as busy:
+            raise Failure(
+                f"the service was still busy after {_PATIENCE_SECONDS:.0f} s: {busy}"
+            ) from busy
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, json=body)
+        except httpx.ConnectError as error:
+            raise Failure(
+                f"no service answers at {self.url}. Start one with `ragdeploy serve`, or name "
+                "another with --url or RAGDEPLOY_URL."
+            ) from error
+        except httpx.TimeoutException as error:
+            raise Failure(f"the service at {self.url} did not answer in time.") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Failure(f"the call to {self.url} failed: {error}") from error
+        if response.status_code in {429, 503}:
+            raise _Busy(response)
+        if response.status_code in {400, 413, 422}:
+            raise Refused(_problem(response))
+        if response.is_error:
+            raise Failure(_problem(response))
+        if "json" not in response.headers.get("content-type", ""):
+            raise Failure(f"{self.url} is not a ragdeploy service: {path} gives no JSON.")
+        return response
+
+
+def _pause(error: Exception) -> bool | float:
+    """Tell stamina whether to try again, and when if the service said so."""
+    if isinstance(error, _Busy):
+        return True if error.wait is None else error.wait
+    return False
+
+
+def _problem(response: httpx.Response) -> str:
+    """Put RFC 9457 problem details into a sentence, with the remedy where it is known."""
+    if response.status_code in {401, 403}:
+        return (
+            "the service asks for an API key and does not accept this one. "
+            "Give it with --api-key or RAGDEPLOY_API_KEY."
+        )
+    try:
+        details = response.json()
+    except ValueError:
+        details = {}
+    if not isinstance(details, dict):
+        details = {}
+    what = details.get("detail") or details.get("title") or response.reason_phrase
+    fields = [
+        f"{e.get('field')}: {e.get('message')}"
+        for e in details.get("errors", [])
+        if isinstance(e, dict)
+    ]
+    return " ".join([f"the service answers {response.status_code}: {what}", *fields])

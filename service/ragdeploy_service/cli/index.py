@@ -1,0 +1,86 @@
+"""``ragdeploy index``: files into the service, with progress."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ragdeploy_service.cli.client import ApiClient
+from ragdeploy_service.cli.console import DEFAULT_URL, ApiKey, Failure, Url
+from ragdeploy_service.cli.ingest import Ingestion
+from ragdeploy_service.documents import SUFFIXES, find_files
+
+_LINE_SECONDS = 5.0
+
+
+def index(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help=f"Files, or folders of {' '.join(SUFFIXES)}.", exists=True),
+    ],
+    *,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(help="Pattern of names or paths to leave out; may be given again."),
+    ] = None,
+) -> None:
+    """Read files and index them. What is indexed already and has not changed is passed over."""
+    files = list(find_files(paths, exclude=exclude or []))
+    if not files:
+        raise Failure(
+            f"there is no file of a known kind ({', '.join(SUFFIXES)}) in what was named."
+        )
+    started = time.monotonic()
+    with ApiClient(url, api_key) as client, _progress(len(files)) as show:
+        ingestion = Ingestion(client, on_progress=show)
+        ingestion.run(files)
+    seconds = time.monotonic() - started
+    tally = ingestion.tally
+    typer.echo(f"{tally.indexed} documents indexed in {seconds:.1f} s.")
+    if tally.problems:
+        typer.echo(f"{len(tally.problems)} could not be indexed:", err=True)
+        for problem in tally.problems:
+            typer.echo(f"  {problem}", err=True)
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """Show how many documents are done: a bar on a terminal, a line now and then elsewhere."""
+    if not sys.stderr.isatty():
+        yield _lines(total)
+        return
+    bar = Progress(
+        TextColumn("indexing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("documents"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("indexing", total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _lines(total: int) -> Callable[[int], None]:
+    last = time.monotonic()
+
+    def show(done: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _LINE_SECONDS:
+            last = time.monotonic()
+            typer.echo(f"{done}/{total} documents", err=True)
+
+    return show

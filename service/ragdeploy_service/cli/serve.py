@@ -1,0 +1,145 @@
+"""``ragdeploy serve``: the API in this process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+import uvicorn
+
+from ragdeploy_service.cli.console import DEFAULT_URL, Failure, load_settings
+from ragdeploy_service.cli.model import prepare
+from ragdeploy_service.settings import (
+    EmbeddingBackend,
+    EmbeddingProvider,
+    LogFormat,
+    ServiceSettings,
+)
+
+_log = structlog.get_logger(__name__)
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; 127.0.0.1 unless RAG_HOST is set.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port; 8000 unless RAG_PORT or PORT is set.", min=1, max=65535),
+    ] = None,
+) -> None:
+    """Start the service. Every setting is a variable RAG_...."""
+    settings = load_settings(host=host, port=port)
+    listener = _bind(settings)
+    if _fetches_model(settings):
+        prepare(settings)
+    _run(settings, listener)
+
+
+def _bind(settings: ServiceSettings) -> socket.socket:
+    """Take the port before the slow part of the start, and listen only after it."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise Failure(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+            "Choose another port with --port or PORT."
+        ) from error
+    return listener
+
+
+def _fetches_model(settings: ServiceSettings) -> bool:
+    return (
+        settings.embedding_provider is EmbeddingProvider.LOCAL
+        and settings.embedding_backend is EmbeddingBackend.ONNX
+    )
+
+
+def _run(settings: ServiceSettings, listener: socket.socket) -> None:
+    # Late, so that a mistake in the settings is told before the slow imports.
+    from ragdeploy_service.app import create_app
+
+    config = uvicorn.Config(
+        create_app(settings),
+        # None leaves logging as create_app has set it up.
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=int(settings.drain_seconds),
+    )
+    server = _Server(config, on_started=lambda: _greet(settings))
+    # uvicorn raises the signal again once it has drained; the end is then as wanted.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        return
+    if not server.started:
+        sys.exit(1)
+
+
+class _Server(uvicorn.Server):
+    """Tells when requests are accepted."""
+
+    def __init__(self, config: uvicorn.Config, *, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_started()
+
+
+def _greet(settings: ServiceSettings) -> None:
+    """Say where the service listens, and to a person what to type next."""
+    url = _url(settings)
+    if settings.log_format is LogFormat.JSON:
+        _log.info("listening", url=url)
+        return
+    command = _command()
+    option = "" if url == DEFAULT_URL else f" --url {url}"
+    mode = (
+        f"Answers are written by {settings.llm_model}."
+        if settings.llm_enabled
+        else "Answers are extracts; set OPENAI_API_KEY for a language model to write them."
+    )
+    typer.echo(
+        f"""
+ragdeploy listens on {url}. {mode}
+In another terminal:
+
+  {command} index{option} docs/                      # a folder of html, md, rst or txt
+  {command} ask{option} "What is this project for?"
+  open {url}/docs                 # the API, to try in a browser
+"""
+    )
+
+
+def _url(settings: ServiceSettings) -> str:
+    host = settings.host
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _command() -> str:
+    """Name this program as the person can type it from the present folder."""
+    if shutil.which("ragdeploy") == sys.argv[0]:
+        return "ragdeploy"
+    program = Path(sys.argv[0])
+    if program.name != "ragdeploy":
+        return "ragdeploy"
+    return os.path.relpath(program)
