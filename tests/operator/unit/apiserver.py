@@ -93,7 +93,7 @@ class ApiServer:
         )
         self.warnings = response.headers.get_list("warning")
         if response.is_error:
-            is_json = response.headers["content-type"].startswith("application/json")
+            is_json = response.headers.get("content-type", "").startswith("application/json")
             status = response.json() if is_json else {"message": response.text}
             raise ApiError(response.status_code, status)
         answer: Json = response.json()
