@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from ragdeploy_service.adapters.model_files import ModelFiles, ensure_model
+from ragdeploy_service.settings import ServiceSettings
 from tests.controlplane import ControlPlane
 from tests.controlplane.binaries import find_binaries
 from tests.support.llm import LanguageModelServer
 from tests.support.redis import RedisServer
 from tests.support.service import ServiceProcess
 
+ROOT = Path(__file__).parents[1]
 IN_CI = os.environ.get("CI", "").lower() in ("true", "1")
 
 
@@ -82,9 +86,16 @@ def llm(_llm: LanguageModelServer) -> LanguageModelServer:
 
 
 # ---- the service ----
+@pytest.fixture(scope="session")
+def model() -> ModelFiles:
+    """The real embedding model, fetched once for the clone and shared with ``make run``."""
+    settings = ServiceSettings(data_dir=ROOT / ".ragdeploy", embedding_model_dir=None)
+    return asyncio.run(ensure_model(settings))
+
+
 @pytest.fixture
 def run_service(
-    tmp_path: Path, request: pytest.FixtureRequest
+    tmp_path: Path, request: pytest.FixtureRequest, model: ModelFiles
 ) -> Iterator[Callable[..., ServiceProcess]]:
     """Starts ``ragdeploy serve`` with these environment variables; stopped after the test.
 
@@ -98,7 +109,8 @@ def run_service(
     def run(*, folder: Path | None = None, **settings: str) -> ServiceProcess:
         folder = folder or tmp_path / f"service-{len(started)}"
         folder.mkdir(exist_ok=True)
-        service = ServiceProcess(settings, folder=folder)
+        here = {"RAG_EMBEDDING_MODEL_DIR": str(model.folder)}
+        service = ServiceProcess(here | settings, folder=folder)
         started.append(service)
         return service.start()
 
