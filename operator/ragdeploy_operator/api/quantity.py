@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-
 _DECIMAL = {"m": Decimal("0.001"), "": Decimal(1)} | {
     suffix: Decimal(1000) ** power for power, suffix in enumerate("kMGTPE", start=1)
 }

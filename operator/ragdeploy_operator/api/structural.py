@@ -46,15 +46,16 @@ class _Generator(GenerateJsonSchema):
 def structural_schema(model: type[Model]) -> Schema:
     """Make the schema of ``model``, with its rules, all references resolved."""
     schema = model.model_json_schema(schema_generator=_Generator)
-    return _structural(schema, schema.get("$defs", {}), {m.__name__: m for m in _models(model)})
+    return _structural(schema, schema.get("$defs", {}), {m.__name__: m for m in models(model)})
 
 
-def _models(model: type[Model]) -> Iterator[type[Model]]:
+def models(model: type[Model]) -> Iterator[type[Model]]:
+    """Yield ``model`` and the models of all its parts."""
     yield model
     for field in model.model_fields.values():
         for part in _types(field.annotation):
             if isinstance(part, type) and issubclass(part, Model):
-                yield from _models(part)
+                yield from models(part)
 
 
 def _types(annotation: Any) -> Iterator[Any]:

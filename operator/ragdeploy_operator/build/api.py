@@ -115,8 +115,8 @@ def _container(resource: RagDeployment, context: BuildContext) -> pods.Json:
         "livenessProbe": pods.probe(alive, every=10, failures=3, timeout=5),
         "readinessProbe": pods.probe(ready, every=5, failures=2, timeout=5),
         "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
-        "resources": pods.resources(resource.spec.api.resources),
-        "securityContext": pods.CONTAINER_SECURITY,
+        **pods.resources(resource.spec.api.resources),
+        "securityContext": pods.container_security(),
         "volumeMounts": mounts,
     }
 

@@ -124,8 +124,8 @@ def _container(context: BuildContext, managed: ManagedCache, *, secret: str) -> 
         "ports": [pods.port("redis", REDIS_PORT)],
         "livenessProbe": pods.probe(listens, every=10, failures=6, timeout=5),
         "readinessProbe": pods.probe(answers, every=5, failures=3, timeout=3),
-        "resources": pods.resources(managed.resources),
-        "securityContext": pods.CONTAINER_SECURITY,
+        **pods.resources(managed.resources),
+        "securityContext": pods.container_security(),
         "volumeMounts": [
             pods.mount(stateful.DATA, "/data"),
             pods.mount("config", "/etc/redis/config", read_only=True),

@@ -10,12 +10,6 @@ from ragdeploy_operator.build import names
 
 Json = dict[str, Any]
 
-CONTAINER_SECURITY: Json = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "readOnlyRootFilesystem": True,
-}
-
 
 def template(
     resource: RagDeployment,
@@ -63,10 +57,20 @@ def template(
     }
 
 
+def container_security() -> Json:
+    """Take from a container what it does not need."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
+
+
 def resources(wanted: Resources) -> Json:
-    """Write requests and limits, without the empty ones."""
+    """Write a container's field ``resources``; nothing if there are neither requests nor limits."""
     parts = {"requests": wanted.requests, "limits": wanted.limits}
-    return {name: dict(amounts) for name, amounts in parts.items() if amounts}
+    given = {name: dict(amounts) for name, amounts in parts.items() if amounts}
+    return {"resources": given} if given else {}
 
 
 def from_secret(variable: str, *, name: str, key: str) -> Json:

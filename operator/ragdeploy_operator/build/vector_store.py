@@ -108,8 +108,8 @@ def _container(context: BuildContext, managed: ManagedVectorStore) -> pods.Json:
         "startupProbe": pods.probe(healthy, every=3, failures=200, timeout=5),
         "livenessProbe": pods.probe(healthy, every=15, failures=6, timeout=10),
         "readinessProbe": pods.probe(healthy, every=5, failures=3, timeout=5),
-        "resources": pods.resources(managed.resources),
-        "securityContext": pods.CONTAINER_SECURITY,
+        **pods.resources(managed.resources),
+        "securityContext": pods.container_security(),
         "volumeMounts": [
             pods.mount(stateful.DATA, DATA_PATH),
             pods.mount("config", CONFIG_PATH, read_only=True),

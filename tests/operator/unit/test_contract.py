@@ -1,0 +1,108 @@
+"""The operator and the service agree: every field has an effect, every variable is read.
+
+Where they drifted apart in other projects, a field of the resource did nothing
+for months (KAITO's RAGEngine: ``spec.embedding``).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from unittest.mock import patch
+
+from hypothesis import given, settings
+from pydantic import SecretStr
+
+from ragdeploy_operator.api import Spec
+from ragdeploy_operator.api.common import SecretKeyRef
+from ragdeploy_service.settings import ServiceSettings, variable
+from tests.operator.unit.resources import CACHE_PASSWORD, Json, children, parsed
+from tests.operator.unit.specs import specs
+
+DEFAULTS = {name: field.default for name, field in ServiceSettings.model_fields.items()}
+
+
+def value_of(name: str, key: str) -> str:
+    """What stands in a Secret that a user made."""
+    return f"value of {key} in {name}"
+
+
+def environment(spec: Json) -> dict[str, str]:
+    """What the API's process finds in its environment."""
+    uses = parsed(spec).spec.secret_uses()
+    values = {(u.name, u.key): value_of(u.name, u.key) for u in uses if u.key is not None}
+    return children(spec).api_environment(values)
+
+
+@given(specs())
+@settings(max_examples=100, deadline=None)
+def test_every_variable_is_one_that_the_service_reads(spec: Json) -> None:
+    known = {variable(field) for field in ServiceSettings.model_fields}
+    assert {name for name in environment(spec) if name.startswith("RAG_")} <= known
+
+
+@given(specs())
+@settings(max_examples=100, deadline=None)
+def test_the_service_reads_exactly_what_the_resource_says(spec: Json) -> None:
+    with patch.dict(os.environ, environment(spec), clear=True):
+        read = ServiceSettings()
+    assert plain(read) == DEFAULTS | expected_settings(parsed(spec).spec)
+
+
+def plain(read: ServiceSettings) -> Json:
+    """All settings, secrets too."""
+    return {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for name, value in read
+    }
+
+
+def expected_settings(spec: Spec) -> Json:
+    """What the resource means for the service, read a second time by hand."""
+    cache, store = spec.cache.external, spec.vector_store.external
+    own_redis = f"redis://:{CACHE_PASSWORD}@docs-cache.shop.svc:6379/0"
+    own_milvus = "http://docs-vector-store.shop.svc:19530"
+    return {
+        "host": "0.0.0.0",
+        "port": 8000,
+        "data_dir": Path("/data"),
+        "log_format": "json",
+        "drain_seconds": spec.api.drain_seconds,
+        "auth_enabled": spec.auth.enabled,
+        "api_keys_dir": Path("/etc/ragdeploy/api-keys") if spec.auth.enabled else None,
+        "embedding_provider": spec.embedding.provider,
+        "embedding_model": spec.embedding.model,
+        "embedding_backend": spec.embedding.backend,
+        "embedding_base_url": spec.embedding.base_url,
+        "embedding_api_key": secret(spec.embedding.api_key_secret_ref),
+        "top_k": spec.retrieval.top_k,
+        "min_score": spec.retrieval.min_score,
+        "chunk_size": spec.retrieval.chunking.size,
+        "chunk_overlap": spec.retrieval.chunking.overlap,
+        "cache_enabled": spec.cache.enabled,
+        "cache_ttl_seconds": spec.cache.ttl_seconds,
+        "redis_url": secret(cache.url_secret_ref) if cache else own_redis,
+        "milvus_uri": store.uri if store else own_milvus,
+        "milvus_token": secret(store.token_secret_ref) if store else None,
+        "milvus_database": store.database if store else "default",
+    } | expected_llm_settings(spec)
+
+
+def expected_llm_settings(spec: Spec) -> Json:
+    llm = spec.llm
+    if llm is None:
+        return {}
+    return {
+        "llm_base_url": llm.base_url,
+        "llm_api_key": secret(llm.api_key_secret_ref),
+        "llm_model": llm.model,
+        "llm_temperature": llm.temperature,
+        "llm_timeout_seconds": llm.timeout_seconds,
+        "llm_max_retries": llm.max_retries,
+        "llm_max_tokens": llm.max_tokens,
+        "llm_prompt_template": llm.prompt_template or DEFAULTS["llm_prompt_template"],
+    }
+
+
+def secret(ref: SecretKeyRef | None) -> str | None:
+    return value_of(ref.name, ref.key) if ref else None
