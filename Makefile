@@ -51,6 +51,21 @@ $(VENV)/.dev: uv.lock | $(UV)
 	@$(SYNC) --all-groups --extra service --extra embedded --extra operator
 	@touch $@ $(VENV)/.service
 
+# ---- programs that are taken from PATH, or else built once from pinned Go modules ----
+
+export PATH := $(PATH):$(CURDIR)/bin
+have = $(shell command -v $(1))
+CHART_TOOLS := $(if $(call have,helm),,bin/helm) $(if $(call have,helm-tool),,bin/helm-tool)
+CLUSTER_TOOLS := $(if $(call have,kind),,bin/kind) $(if $(call have,kubectl),,bin/kubectl) \
+  $(if $(call have,helm),,bin/helm)
+
+bin/%: tools/go.mod tools/kubectl/go.mod | $(VENV)/.dev
+	@$(BIN)/python -m tools.build $*
+
+# In this order: the chart holds a copy of the CRD.
+GENERATORS := ragdeploy_operator.api.crd ragdeploy_operator.api.reference \
+  ragdeploy_service.openapi tools.chart
+
 ##@ Use
 .PHONY: run
 run: $(VENV)/.service ## Start the service on this machine: no cluster, no key, no GPU (PORT=8000).
@@ -66,10 +81,31 @@ test-torch: $(UV) ## Compare the sentence-transformers backend with ONNX (severa
 	@UV_PROJECT_ENVIRONMENT=.cache/venv-torch UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --frozen --all-groups --extra service --extra embedded --extra torch
 	@.cache/venv-torch/bin/pytest -m torch $(ARGS)
 
+.PHONY: check
+check: $(VENV)/.dev $(CHART_TOOLS) ## Verify format, lint, types, import layers, and that generated files are up to date.
+	@$(BIN)/ruff format --quiet --check . || { echo "run 'make format'" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(UV) lock --quiet --check
+	@$(foreach generator,$(GENERATORS),$(BIN)/python -m $(generator) --check;)
+
+.PHONY: generate
+generate: $(VENV)/.dev $(CHART_TOOLS) ## Write the CRD, its reference, the chart's derived files, install.yaml and openapi.json.
+	@$(foreach generator,$(GENERATORS),$(BIN)/python -m $(generator);)
+
 .PHONY: format
 format: $(VENV)/.dev ## Format the code and mend what the linter can mend.
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format --quiet .
+
+.PHONY: bench-service
+bench-service: $(VENV)/.dev ## Index the Python documentation and measure indexing, retrieval and latency.
+	@$(BIN)/python -m benchmarks.service $(ARGS)
+
+.PHONY: bench-operator
+bench-operator: $(VENV)/.dev ## Count the operator's writes from the API server's audit log, and time it.
+	@$(BIN)/python -m benchmarks.operator $(ARGS)
 
 .PHONY: lock
 lock: $(UV) ## Renew the lock file after a change of dependencies.
