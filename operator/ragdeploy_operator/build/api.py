@@ -137,12 +137,16 @@ def _secret_variables(resource: RagDeployment) -> Iterator[pods.Json]:
 
 
 def _secrets(resource: RagDeployment, context: BuildContext) -> list[str]:
-    """List what the pods have read of Secrets, as checksums."""
-    spec = resource.spec
-    read = [f"{use}={context.secret_checksums.get(use, '')}" for use in resource.spec.secret_uses()]
-    if spec.auth.enabled and spec.auth.api_keys_secret_ref is None:
-        read.append(checksum(context.api_key))
-    if spec.cache.own is not None:
+    """List the Secrets in the pods' environment, which they read once, as checksums.
+
+    API keys are not among them: those are files, and the service sees them change.
+    """
+    read = [
+        f"{use}={context.secret_checksums.get(use, '')}"
+        for use in resource.spec.secret_uses()
+        if use.key is not None
+    ]
+    if resource.spec.cache.own is not None:
         read.append(checksum(context.cache_password))
     return read
 

@@ -120,8 +120,11 @@ def test_another_content_of_a_secret_rolls_the_pods_that_read_it() -> None:
     assert one != children(LLM, secret_checksums={USE: "two"}).pod_templates
 
 
-def test_another_generated_key_rolls_the_api() -> None:
-    assert rolls({}, {}, api_key="another") == {"docs-api"}
+def test_another_api_key_rolls_nothing_because_the_service_sees_it() -> None:
+    own = {"auth": {"apiKeysSecretRef": {"name": "keys"}}}
+    use = SecretUse(path="spec.auth.apiKeysSecretRef", name="keys", key=None)
+    assert rolls({}, {}, api_key="another") == set()
+    assert rolls(own, own, secret_checksums={use: "other"}) == set()
 
 
 def test_another_password_rolls_the_redis_and_its_clients() -> None:

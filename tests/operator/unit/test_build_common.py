@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -141,7 +142,7 @@ def test_another_process_gives_the_same_manifests() -> None:
         capture_output=True,
         check=True,
         text=True,
-        env={"PYTHONHASHSEED": "4711"},
+        env={**os.environ, "PYTHONHASHSEED": "4711"},
     )
     assert json.loads(run.stdout) == children().manifests
 
