@@ -86,6 +86,8 @@ async def _embed(client: openai.AsyncOpenAI, model: str, texts: list[str]) -> Ve
             response = await client.embeddings.create(
                 model=model, input=[text if text.strip() else "-" for text in texts]
             )
+        rows = sorted(response.data, key=lambda row: row.index)
+        vectors = np.array([row.embedding for row in rows], dtype=np.float32)
     except TimeoutError as error:
         raise EmbedderUnavailable(
             f"The embedding server gave no answer within {_DEADLINE_SECONDS:.0f} s."
@@ -93,12 +95,12 @@ async def _embed(client: openai.AsyncOpenAI, model: str, texts: list[str]) -> Ve
     except openai.OpenAIError as error:
         _log.warning("the embedding server failed", error=str(error))
         raise EmbedderUnavailable(_reason(error)) from error
-    rows = sorted(response.data, key=lambda row: row.index)
-    if len(rows) != len(texts):
+    except (ValueError, TypeError, AttributeError) as error:  # the library checks no body
+        raise EmbedderUnavailable("The embedding server answers without vectors.") from error
+    if vectors.ndim != 2 or len(vectors) != len(texts):
         raise EmbedderUnavailable(
-            f"The embedding server answered {len(texts)} texts with {len(rows)} vectors."
+            f"The embedding server answers {len(texts)} texts with {len(vectors)} vectors."
         )
-    vectors = np.array([row.embedding for row in rows], dtype=np.float32)
     # OpenAI's are of length 1 already; those of other servers need not be.
     unit: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return unit
