@@ -38,6 +38,11 @@ _ENVIRONMENT = {
     "ETCD_DATA_DIR": f"{DATA_PATH}/etcd",
     "ETCD_CONFIG_PATH": f"{CONFIG_PATH}/{ETCD_FILE}",
     "COMMON_STORAGETYPE": "local",
+    # With a collection loaded, it would wait for another node to take it over until it is killed,
+    # and the next start waits for the sessions of the last one to run out. There is no other
+    # node: 40 s from stop to ready instead of 70, 30 s after a crash instead of 50.
+    "COMMON_GRACEFULSTOPTIMEOUT": "5",
+    "COMMON_SESSION_TTL": "10",
 }
 
 
