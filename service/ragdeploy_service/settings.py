@@ -88,6 +88,10 @@ class ServiceSettings(BaseSettings):
         20.0, ge=0, le=3600, description="Time that running requests get at shutdown, in seconds."
     )
 
+    max_body_bytes: int = Field(
+        8 * 2**20, ge=1024, le=2**30, description="Largest request body, in bytes."
+    )
+
     # ---- who may ask ----
     auth_enabled: bool = Field(True, description="Ask for an API key.")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(

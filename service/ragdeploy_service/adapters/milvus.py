@@ -65,7 +65,6 @@ class MilvusStore:
 
     @property
     def opened(self) -> bool:
-        """Whether the collection was there when it was last asked for."""
         return self._client is not None
 
     async def open(self, *, dimension: int, fingerprint: str) -> None:

@@ -17,6 +17,8 @@ import uvicorn
 
 from ragdeploy_service.cli.console import DEFAULT_URL, Failure, load_settings
 from ragdeploy_service.cli.model import prepare
+from ragdeploy_service.lifecycle import Drain
+from ragdeploy_service.server import DrainingServer
 from ragdeploy_service.settings import (
     EmbeddingBackend,
     EmbeddingProvider,
@@ -71,16 +73,21 @@ def _run(settings: ServiceSettings, listener: socket.socket) -> None:
     # Late, so that a mistake in the settings is told before the slow imports.
     from ragdeploy_service.app import create_app
 
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         # None leaves logging as create_app has set it up.
         log_config=None,
         access_log=False,
         server_header=False,
         lifespan="on",
-        timeout_graceful_shutdown=int(settings.drain_seconds),
     )
-    server = _Server(config, on_started=lambda: _greet(settings))
+    server = _Server(
+        config,
+        drain=app.state.drain,
+        lingers=not settings.on_loopback,
+        on_started=lambda: _greet(settings),
+    )
     # uvicorn raises the signal again once it has drained; the end is then as wanted.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
@@ -91,11 +98,18 @@ def _run(settings: ServiceSettings, listener: socket.socket) -> None:
         sys.exit(1)
 
 
-class _Server(uvicorn.Server):
+class _Server(DrainingServer):
     """Tells when requests are accepted."""
 
-    def __init__(self, config: uvicorn.Config, *, on_started: Callable[[], None]) -> None:
-        super().__init__(config)
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        *,
+        drain: Drain,
+        lingers: bool,
+        on_started: Callable[[], None],
+    ) -> None:
+        super().__init__(config, drain=drain, lingers=lingers)
         self._on_started = on_started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -71,6 +71,11 @@ class VectorStore(Protocol):
     `open` found the collection to belong to another embedding model.
     """
 
+    @property
+    def opened(self) -> bool:
+        """Whether `open` has succeeded, and the collection was there when it was last used."""
+        ...
+
     async def open(self, *, dimension: int, fingerprint: str) -> None:
         """Connect, and make the collection if it is not there. May be called again.
 

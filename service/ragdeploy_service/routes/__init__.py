@@ -1,1 +1,1 @@
-"""The HTTP API: turns requests into calls of `rag` and results into responses. Knows no Milvus and no Redis."""
+"""The HTTP API: turns requests into calls of `rag`. Knows neither Milvus nor Redis."""

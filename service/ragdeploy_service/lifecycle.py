@@ -1,0 +1,103 @@
+"""Whether the service is ready for requests, and how it comes to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from ragdeploy_service.rag.errors import RagError
+from ragdeploy_service.rag.ports import Embedder, VectorStore
+
+# Seconds between two looks at the vector store, while it is there and while it is not.
+_CALM, _EAGER = 5.0, 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Drain:
+    """The time between the order to stop and the end."""
+
+    def __init__(self, *, seconds: float) -> None:
+        self._seconds = seconds
+        self._until: float | None = None
+        self._callbacks: list[Callable[[], None]] = []
+
+    def on_begin(self, callback: Callable[[], None]) -> None:
+        """Call back when the drain begins."""
+        self._callbacks.append(callback)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the service is to stop."""
+        return self._until is not None
+
+    def begin(self) -> None:
+        """Start the clock; a second call changes nothing."""
+        if self._until is None:
+            self._until = time.monotonic() + self._seconds
+            _log.info("draining", seconds=self._seconds)
+            for callback in self._callbacks:
+                callback()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds that are left for running work."""
+        return self._seconds if self._until is None else max(0.0, self._until - time.monotonic())
+
+
+class StoreMonitor:
+    """Opens the vector store, however late it comes up, and notices when it goes and comes.
+
+    Readiness probes read what it saw last, so they cost nothing and never
+    wait for a store that hangs.
+    """
+
+    def __init__(self, store: VectorStore, embedder: Embedder) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._there = asyncio.Event()
+        self._reason = "The vector store is not connected yet."
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the store cannot be used; None when it can."""
+        return None if self._there.is_set() else self._reason
+
+    async def wait_ready(self) -> None:
+        """Return when the store can be used."""
+        await self._there.wait()
+
+    async def look(self) -> None:
+        """Open the store if need be, and see whether it answers.
+
+        Raises:
+            RagError: it cannot be used; `trouble` says why.
+
+        """
+        try:
+            if not self._store.opened:
+                await self._store.open(
+                    dimension=self._embedder.dimension, fingerprint=self._embedder.fingerprint
+                )
+            await self._store.ping()
+        except RagError as error:
+            if self._there.is_set() or str(error) != self._reason:
+                _log.warning("the vector store cannot be used", reason=str(error))
+            self._reason = str(error)
+            self._there.clear()
+            raise
+        if not self._there.is_set():
+            _log.info("the vector store is ready")
+        self._there.set()
+
+    async def run(self) -> None:
+        """Look again and again."""
+        while True:
+            await asyncio.sleep(_CALM if self._there.is_set() else _EAGER)
+            try:
+                await self.look()
+            except RagError:
+                continue  # `look` has said why

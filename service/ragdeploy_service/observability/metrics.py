@@ -1,0 +1,120 @@
+"""What Prometheus is told. One histogram for all stages, and never a pair of metrics per route."""
+
+from __future__ import annotations
+
+import math
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+from ragdeploy_service.rag.models import CacheState, JobState, Part, Stage, Usage
+
+_STAGE_BUCKETS = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+)  # fmt: skip
+_REQUEST_BUCKETS = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60,
+)  # fmt: skip
+
+
+class Metrics:
+    """Implements `rag.ports.Telemetry`, on a registry of its own app.
+
+    ``rag_requests_total`` and ``rag_request_latency_seconds`` are about
+    questions (``POST /query``); their names are those of the first version.
+    """
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        self._requests = Counter(
+            "rag_requests",
+            "Questions by outcome: success, rejected (4xx), error (5xx).",
+            ["status"],
+            registry=registry,
+        )
+        self._latency = Histogram(
+            "rag_request_latency_seconds",
+            "Time to answer a question.",
+            buckets=_REQUEST_BUCKETS,
+            registry=registry,
+        )
+        self._stages = Histogram(
+            "rag_stage_seconds",
+            "Time of one stage of a question or an index job.",
+            ["stage"],
+            buckets=_STAGE_BUCKETS,
+            registry=registry,
+        )
+        self._lookups = Counter(
+            "rag_cache_lookups",
+            "Questions looked up in the answer cache, by what was found: exact or none.",
+            ["found"],
+            registry=registry,
+        )
+        self._degraded = Counter(
+            "rag_degraded",
+            "Questions answered without a part that did not answer: cache or llm.",
+            ["part"],
+            registry=registry,
+        )
+        self._tokens = Counter(
+            "rag_llm_tokens",
+            "Tokens that the language model counted: prompt or completion.",
+            ["kind"],
+            registry=registry,
+        )
+        self._jobs = Counter(
+            "rag_jobs", "Index jobs by the state they came into.", ["state"], registry=registry
+        )
+        self._documents = Counter(
+            "rag_documents_indexed", "Documents of jobs that succeeded.", registry=registry
+        )
+        self._pending = Gauge("rag_jobs_pending", "Index jobs that wait or run.", registry=registry)
+        for status in ("success", "rejected", "error"):
+            self._requests.labels(status)
+        for state in JobState:
+            if state is not JobState.RUNNING:
+                self._jobs.labels(state)
+
+    def request(self, status: int, seconds: float) -> None:
+        """Count a question that was answered with this HTTP status."""
+        outcome = "success" if status < 400 else "rejected" if status < 500 else "error"
+        self._requests.labels(outcome).inc()
+        self._latency.observe(seconds)
+
+    def stage(self, stage: Stage, seconds: float) -> None:
+        self._stages.labels(stage).observe(seconds)
+
+    def cache(self, state: CacheState) -> None:
+        self._lookups.labels(state).inc()
+
+    def degraded(self, part: Part) -> None:
+        self._degraded.labels(part).inc()
+
+    def llm_tokens(self, usage: Usage) -> None:
+        self._tokens.labels("prompt").inc(usage.prompt_tokens)
+        self._tokens.labels("completion").inc(usage.completion_tokens)
+
+    def job(self, state: JobState, *, documents: int) -> None:
+        self._jobs.labels(state).inc()
+        if state is JobState.SUCCEEDED:
+            self._documents.inc(documents)
+
+    def pending_jobs(self, count: int | None) -> None:
+        """Say how many jobs wait or run; None if nobody knows."""
+        self._pending.set(math.nan if count is None else count)
+
+    def render(self) -> bytes:
+        """Write all metrics in Prometheus's text format 0.0.4."""
+        return generate_latest(self.registry)

@@ -1,0 +1,183 @@
+"""Errors as problem details (RFC 9457): what is wrong, where, and what to do about it.
+
+No exception text, traceback, path or secret leaves the service, and nothing
+of the request is repeated but the names of its fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from ragdeploy_service.rag.errors import (
+    DeadlineExceeded,
+    EmbeddingMismatch,
+    JobQueueFull,
+    RagError,
+    Unavailable,
+)
+
+MEDIA_TYPE = "application/problem+json"
+_RETRY_AFTER_SECONDS = 5
+
+_log = structlog.get_logger(__name__)
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    field: str = Field(description="Path of the field in the body, such as `metadatas[0]`.")
+    message: str = Field(description="What is wrong with it.")
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    type: str = Field(description="Names the kind of the problem; it does not change.")
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong and what to do about it.")
+    request_id: str = Field(description="Stands in the log too; the header X-Request-ID.")
+    errors: list[FieldError] = Field(default=[], description="One entry for each wrong field.")
+
+
+# For the OpenAPI document, by status.
+_MEANINGS = {
+    400: "The request cannot be read.",
+    401: "No API key was sent.",
+    403: "The API key is not accepted.",
+    404: "There is no such thing.",
+    413: "The body is too large.",
+    415: "The body is not JSON.",
+    422: "A field is wrong; `errors` names it.",
+    503: "A part does not answer, or too much waits; `Retry-After` says when to ask again.",
+    504: "There was no time left.",
+}
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe error responses for a route's OpenAPI entry; see `with_problems`."""
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {
+        status: {"description": _MEANINGS[status], "content": {MEDIA_TYPE: schema}}
+        for status in statuses
+    }
+
+
+def with_problems(document: dict[str, Any]) -> dict[str, Any]:
+    """Add the schemas that `documented` refers to to an OpenAPI document."""
+    problem_schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    document["components"]["schemas"] |= {**problem_schema.pop("$defs"), "Problem": problem_schema}
+    return document
+
+
+def problem(
+    scope: Mapping[str, Any],
+    status: int,
+    detail: str,
+    *,
+    kind: str | None = None,
+    errors: Sequence[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Make the response to a request (its ASGI scope) that went wrong."""
+    title = HTTPStatus(status).phrase
+    body = Problem(
+        type=f"urn:ragdeploy:problem:{kind or title.lower().replace(' ', '-')}",
+        title=title,
+        status=status,
+        detail=detail,
+        request_id=scope.get("state", {}).get("request_id", ""),
+        errors=list(errors),
+    )
+    return Response(
+        body.model_dump_json(exclude_defaults=True),
+        status_code=status,
+        headers=dict(headers or {}),
+        media_type=MEDIA_TYPE,
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of the app be told as a problem."""
+    app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
+    app.add_exception_handler(RagError, _domain)  # type: ignore[arg-type]
+
+
+async def _invalid(request: Request, error: RequestValidationError) -> Response:
+    if not _is_json(request):
+        return problem(
+            request.scope, 415, "Send the body as JSON, with Content-Type: application/json."
+        )
+    errors = [_field_error(entry) for entry in error.errors()]
+    names = ", ".join(dict.fromkeys(entry.field for entry in errors))
+    return problem(
+        request.scope, 422, f"These fields are wrong: {names}.", kind="invalid", errors=errors
+    )
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def _field_error(entry: Mapping[str, Any]) -> FieldError:
+    if entry["type"] == "json_invalid":
+        message = f"is not JSON at character {entry['loc'][-1]}: {entry['ctx']['error']}."
+        return FieldError(field="body", message=message)
+    message = entry["msg"].removeprefix("Value error, ")
+    if entry["type"] == "extra_forbidden":
+        message = "There is no such field; leave it out."
+    return FieldError(field=_path(entry["loc"]), message=message)
+
+
+def _path(location: Sequence[str | int]) -> str:
+    """Write ("body", "metadatas", 0, "source") as metadatas[0].source."""
+    path = ""
+    for part in location[1:]:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path or "body"
+
+
+async def _http(request: Request, error: HTTPException) -> Response:
+    details = {
+        400: "The body cannot be read: it is nested too deeply, or not in UTF-8.",
+        404: f"There is nothing at this path. {_DIRECTIONS}",
+        405: f"{request.method} is not possible here. {_DIRECTIONS}",
+    }
+    detail = details.get(error.status_code, str(error.detail))
+    return problem(request.scope, error.status_code, detail, headers=error.headers)
+
+
+_DIRECTIONS = "/openapi.json lists what there is."
+
+
+async def _domain(request: Request, error: RagError) -> Response:
+    retry = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
+    match error:
+        case JobQueueFull():
+            retry = {"Retry-After": str(round(error.retry_after))}
+            return problem(request.scope, 503, str(error), kind="queue-full", headers=retry)
+        case Unavailable():
+            return problem(request.scope, 503, str(error), kind="unavailable", headers=retry)
+        case EmbeddingMismatch():
+            return problem(request.scope, 503, str(error), kind="embedding-mismatch", headers=retry)
+        case DeadlineExceeded():
+            return problem(request.scope, 504, str(error), kind="deadline", headers=retry)
+    _log.error("the request failed", error=str(error), exc_info=error)
+    return unforeseen(request.scope)
+
+
+def unforeseen(scope: Mapping[str, Any]) -> Response:
+    """Answer a request on which the service itself failed."""
+    return problem(
+        scope, 500, "The service failed on this request. Its log says why, under the request_id."
+    )

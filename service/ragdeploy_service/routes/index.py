@@ -1,0 +1,169 @@
+"""``POST /index`` takes documents in; ``GET /jobs/{id}`` says what became of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Response, status
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
+
+from ragdeploy_service.problems import documented
+from ragdeploy_service.rag.models import Document, Job, JobState
+from ragdeploy_service.routes.dependencies import Parts
+
+router = APIRouter(tags=["documents"])
+
+_MOST_DOCUMENTS = 1_000
+# Milvus keeps metadata beside each chunk and takes 64 KiB.
+_METADATA_BYTES = 16_384
+_ID_BYTES = 512
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_JOB_ID = re.compile(r"[0-9a-f]{32}")
+
+Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
+
+
+class IndexRequest(BaseModel):
+    """Documents to be found from now on."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    documents: list[Text] = Field(
+        min_length=1, max_length=_MOST_DOCUMENTS, description="Texts of the documents."
+    )
+    metadatas: list[dict[str, Any]] | None = Field(
+        None, description="One object for each document, given back with its passages."
+    )
+    ids: list[str] | None = Field(
+        None,
+        description="One id for each document. A document with an id that is there already "
+        "replaces the old version. Without ids, equal text from the same `source` (in the "
+        "metadata) is the same document.",
+    )
+
+    @field_validator("metadatas")
+    @classmethod
+    def _metadata_fits(
+        cls, value: list[dict[str, Any]] | None, info: ValidationInfo
+    ) -> list[dict[str, Any]] | None:
+        _one_each(value, info)
+        for number, metadata in enumerate(value or ()):
+            try:
+                size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
+            except ValueError as error:  # NaN, or half a surrogate pair
+                raise ValueError(f"Entry {number} is not valid JSON in UTF-8.") from error
+            if size > _METADATA_BYTES:
+                raise ValueError(
+                    f"Entry {number} has {size} bytes as JSON; {_METADATA_BYTES} are taken."
+                )
+        return value
+
+    @field_validator("ids")
+    @classmethod
+    def _ids_fit(cls, value: list[str] | None, info: ValidationInfo) -> list[str] | None:
+        _one_each(value, info)
+        first: dict[str, int] = {}
+        for number, document_id in enumerate(value or ()):
+            if not 1 <= len(document_id.encode()) <= _ID_BYTES or _CONTROL.search(document_id):
+                raise ValueError(
+                    f"Entry {number} must have 1 to {_ID_BYTES} bytes and no control characters."
+                )
+            if first.setdefault(document_id, number) != number:
+                raise ValueError(f"Entry {number} repeats entry {first[document_id]}.")
+        return value
+
+
+class Accepted(BaseModel):
+    """A job that will index the documents."""
+
+    job_id: str = Field(description="Ask for it at /jobs/{job_id}.")
+    message: str
+    count: int = Field(description="Documents taken in.")
+
+
+class JobStatus(BaseModel):
+    """What became of a job."""
+
+    job_id: str
+    state: JobState
+    done: int = Field(description="Documents that are indexed.")
+    total: int = Field(description="Documents that were given.")
+    attempts: int = Field(description="Workers that began it.")
+    errors: list[str] = Field(description="A sentence for each document or attempt that failed.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@router.post(
+    "/index",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=documented(401, 403, 413, 415, 422, 503),
+    summary="Index documents",
+)
+async def index(body: IndexRequest, response: Response, parts: Parts) -> Accepted:
+    """Take documents in and index them in the background."""
+    job = await parts.queue.submit(_documents(body))
+    parts.metrics.job(JobState.QUEUED, documents=job.total)
+    response.headers["Location"] = f"/jobs/{job.id}"
+    return Accepted(job_id=job.id, message="Indexing started", count=len(body.documents))
+
+
+@router.get(
+    "/jobs/{job_id}", responses=documented(401, 403, 404, 503), summary="Ask for an index job"
+)
+async def job(job_id: str, parts: Parts) -> JobStatus:
+    """Say how far a job has come. Jobs that have ended are remembered for a week."""
+    found = await parts.queue.get(job_id) if _JOB_ID.fullmatch(job_id) else None
+    if found is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such job.")
+    return _status(found)
+
+
+def _one_each(value: list[Any] | None, info: ValidationInfo) -> None:
+    documents = info.data.get("documents")
+    if value is not None and documents is not None and len(value) != len(documents):
+        raise ValueError(f"Give one entry for each of the {len(documents)} documents.")
+
+
+def _documents(body: IndexRequest) -> list[Document]:
+    metadatas = body.metadatas or [{} for _ in body.documents]
+    ids = body.ids or [
+        _derived_id(text, metadata)
+        for text, metadata in zip(body.documents, metadatas, strict=True)
+    ]
+    return [
+        Document(id=document_id, text=text, metadata=metadata)
+        for document_id, text, metadata in zip(ids, body.documents, metadatas, strict=True)
+    ]
+
+
+def _derived_id(text: str, metadata: dict[str, Any]) -> str:
+    """Name a document by its text and where it comes from, 32 hex digits."""
+    source = json.dumps(metadata.get("source"), sort_keys=True)
+    return hashlib.blake2b(f"{source}\0{text}".encode(), digest_size=16).hexdigest()
+
+
+def _status(found: Job) -> JobStatus:
+    return JobStatus(
+        job_id=found.id,
+        state=found.state,
+        done=found.done,
+        total=found.total,
+        attempts=found.attempts,
+        errors=list(found.errors),
+        created_at=found.created_at,
+        started_at=found.started_at,
+        finished_at=found.finished_at,
+    )

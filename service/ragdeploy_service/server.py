@@ -1,0 +1,50 @@
+"""uvicorn, with an end in three steps: not ready, no new connections, gone."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from types import FrameType
+
+import uvicorn
+
+from ragdeploy_service.lifecycle import Drain
+
+# Whoever sends requests here sees the failing readiness probe, or the vanished endpoint, a
+# moment after SIGTERM. Until then new connections are still served.
+_LINGER_SECONDS = 1.0
+
+
+class DrainingServer(uvicorn.Server):
+    """Begins the app's drain at the signal, and gives running requests its time.
+
+    Ctrl-C, and SIGTERM where only this machine sends requests, close the
+    listener at once.
+    """
+
+    def __init__(self, config: uvicorn.Config, *, drain: Drain, lingers: bool) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._linger = _LINGER_SECONDS if lingers else 0.0
+        self._close_at = math.inf
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Note the signal; what follows from it happens in the event loop."""
+        if sig == signal.SIGTERM and math.isinf(self._close_at):
+            self._captured_signals.append(sig)
+            self._close_at = time.monotonic() + self._linger
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look every 0.1 s whether it is time to stop."""
+        if not math.isinf(self._close_at) or self.should_exit:
+            self._drain.begin()
+        if time.monotonic() >= self._close_at:
+            self.should_exit = True
+        stop = await super().on_tick(counter)
+        if stop:
+            # What is left of the drain's seconds, as whole ones: uvicorn takes no others.
+            self.config.timeout_graceful_shutdown = math.ceil(self._drain.remaining)
+        return stop

@@ -1,0 +1,174 @@
+"""Puts the parts together, once, as the settings say."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from ragdeploy_service.adapters.embedding import load_chunker, load_embedder
+from ragdeploy_service.adapters.llm import OpenAIModel
+from ragdeploy_service.adapters.memory_cache import MemoryCache, NoCache
+from ragdeploy_service.adapters.memory_jobs import MemoryJobs
+from ragdeploy_service.adapters.milvus import MilvusStore
+from ragdeploy_service.adapters.redis_cache import RedisCache
+from ragdeploy_service.adapters.redis_client import connect, namespace
+from ragdeploy_service.adapters.redis_jobs import RedisJobs
+from ragdeploy_service.lifecycle import Drain, StoreMonitor
+from ragdeploy_service.observability.metrics import Metrics
+from ragdeploy_service.rag.cache import KeyBase
+from ragdeploy_service.rag.errors import Unavailable
+from ragdeploy_service.rag.indexing import Indexer
+from ragdeploy_service.rag.jobs import JobWorker
+from ragdeploy_service.rag.pipeline import Pipeline
+from ragdeploy_service.rag.ports import AnswerCache, Embedder, JobQueue, LanguageModel, VectorStore
+from ragdeploy_service.rag.prompt import Prompt
+from ragdeploy_service.settings import ServiceSettings
+
+_CACHE_SECONDS = 0.25  # a question is answered faster without a cache than with one that hangs
+_JOBS_SECONDS = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What the routes work with."""
+
+    settings: ServiceSettings
+    metrics: Metrics
+    drain: Drain
+    embedder: Embedder
+    store: VectorStore
+    monitor: StoreMonitor
+    llm: LanguageModel | None
+    cache: AnswerCache
+    queue: JobQueue
+    pipeline: Pipeline
+
+
+@asynccontextmanager
+async def start(
+    settings: ServiceSettings, *, metrics: Metrics, drain: Drain
+) -> AsyncIterator[Services]:
+    """Start all parts, and at the end stop them: the worker first, then what it rests on.
+
+    A Milvus server may come up later than we do; everything else must be
+    right from the start.
+
+    Raises:
+        ModelUnavailable, EmbeddingMismatch, ConfigurationError: it cannot work like this.
+
+    """
+    async with AsyncExitStack() as stack:
+        embedder = await load_embedder(settings)
+        stack.push_async_callback(embedder.close)
+        store = await asyncio.to_thread(MilvusStore.from_settings, settings)
+        stack.push_async_callback(store.close)
+        monitor = StoreMonitor(store, embedder)
+        with contextlib.suppress(Unavailable):  # the monitor goes on trying
+            await monitor.look()
+        llm = OpenAIModel(settings) if settings.llm_enabled else None
+        if llm is not None:
+            stack.push_async_callback(llm.close)
+        cache, queue = _cache(settings), _queue(settings)
+        stack.push_async_callback(cache.close)
+        stack.push_async_callback(queue.close)
+        indexer = Indexer(
+            splitter=load_chunker(settings, embedder),
+            embedder=embedder,
+            store=store,
+            telemetry=metrics,
+        )
+        worker = JobWorker(
+            queue=queue, indexer=indexer, cache=cache, ready=monitor.wait_ready, telemetry=metrics
+        )
+        watching = asyncio.create_task(monitor.run(), name="store-monitor")
+        stack.callback(watching.cancel)
+        worker.start()
+        drain.on_begin(worker.stop_taking)
+        stack.push_async_callback(_finish, worker, drain)
+        yield Services(
+            settings=settings,
+            metrics=metrics,
+            drain=drain,
+            embedder=embedder,
+            store=store,
+            monitor=monitor,
+            llm=llm,
+            cache=cache,
+            queue=queue,
+            pipeline=_pipeline(settings, metrics, embedder, store, llm, cache),
+        )
+
+
+async def _finish(worker: JobWorker, drain: Drain) -> None:
+    drain.begin()
+    await worker.drain(seconds=drain.remaining)
+
+
+def _cache(settings: ServiceSettings) -> AnswerCache:
+    if not settings.cache_enabled:
+        return NoCache()
+    if settings.redis_url is not None:
+        redis = connect(settings, timeout=_CACHE_SECONDS, connections=64)
+        return RedisCache(
+            redis, namespace=namespace(settings), ttl_seconds=settings.cache_ttl_seconds
+        )
+    if settings.milvus_uri is None:
+        return MemoryCache(ttl_seconds=settings.cache_ttl_seconds)
+    _log.warning(
+        "answers are not cached: other services may write to this Milvus, and only a Redis "
+        "that all share could tell; set RAG_REDIS_URL"
+    )
+    return NoCache()
+
+
+def _queue(settings: ServiceSettings) -> JobQueue:
+    if settings.redis_url is None:
+        return MemoryJobs()
+    redis = connect(settings, timeout=_JOBS_SECONDS, connections=16)
+    return RedisJobs(redis, namespace=namespace(settings))
+
+
+def _pipeline(
+    settings: ServiceSettings,
+    metrics: Metrics,
+    embedder: Embedder,
+    store: VectorStore,
+    llm: LanguageModel | None,
+    cache: AnswerCache,
+) -> Pipeline:
+    prompt = Prompt(settings.llm_prompt_template)
+    keys = KeyBase(
+        collection=namespace(settings),
+        embedding=embedder.fingerprint,
+        llm=_llm_identity(settings) if llm else "extractive",
+        prompt=prompt.fingerprint,
+        min_score=settings.min_score,
+    )
+    return Pipeline(
+        embedder=embedder,
+        store=store,
+        llm=llm,
+        cache=cache,
+        prompt=prompt,
+        keys=keys,
+        telemetry=metrics,
+    )
+
+
+def _llm_identity(settings: ServiceSettings) -> str:
+    """Name all that changes what the model writes, but the prompt."""
+    return "\n".join(
+        (
+            settings.llm_base_url or "openai",
+            settings.llm_model,
+            str(settings.llm_temperature),
+            str(settings.llm_max_tokens),
+        )
+    )
