@@ -125,7 +125,7 @@ def _within(requests: Mapping[str, str], limits: Mapping[str, str]) -> bool:
     )
 
 
-def storage_rules(default_size: str) -> tuple[Rule, ...]:
+def volume_rules(default_size: str) -> tuple[Rule, ...]:
     """Rules of a part whose data may lie on a volume of our own.
 
     A StatefulSet's volume can grow but not shrink, and cannot move to another
@@ -160,9 +160,16 @@ class Storage(Model):
     """A volume."""
 
     size: Quantity = Field(description=SIZE)
-    class_name: str | None = Field(
+    class_name: ObjectName | None = Field(
         None,
-        max_length=253,
-        min_length=1,
         description="Storage class; the cluster's default when absent. It cannot change later.",
+    )
+
+    rules = (
+        Rule(
+            cel="quantity(string(self.size)).isGreaterThan(quantity('0'))",
+            message="storage.size must be more than nothing",
+            field=".size",
+            holds=lambda self: number(self.size) > 0,
+        ),
     )

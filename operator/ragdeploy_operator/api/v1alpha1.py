@@ -23,7 +23,9 @@ PLURAL = "ragdeployments"
 
 _NAME = "[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 
-LabelText = Annotated[str, StringConstraints(max_length=63)]
+_WORD = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_LABEL_NAME = f"([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_WORD}"
+LabelText = Annotated[str, StringConstraints(pattern=f"^({_WORD})?$", max_length=63)]
 
 
 class Auth(Model):
@@ -50,6 +52,16 @@ class ServiceMonitor(Model):
     )
     interval: str = Field(
         "30s", pattern=r"^[0-9]+(ms|s|m|h)$", max_length=16, description="Time between scrapes."
+    )
+
+    rules = (
+        Rule(
+            cel=f"self.labels.all(name, name.matches('^{_LABEL_NAME}$'))",
+            message="serviceMonitor.labels must have names that Kubernetes takes for labels, "
+            "such as release or example.com/team",
+            field=".labels",
+            holds=lambda self: all(re.fullmatch(_LABEL_NAME, name) for name in self.labels),
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from ragdeploy_operator.api.common import (
     Resources,
     SecretKeyRef,
     Storage,
-    storage_rules,
+    volume_rules,
 )
 from ragdeploy_operator.api.model import Model, Rule, setting
 from ragdeploy_operator.api.quantity import Quantity, number
@@ -117,6 +117,13 @@ class ManagedCache(Model):
 
     rules = (
         Rule(
+            cel="quantity(string(self.maxMemory)).compareTo(quantity('1Mi')) >= 0",
+            message="cache.managed.maxMemory must be at least 1Mi: nothing at all would mean "
+            "no limit to Redis",
+            field=".maxMemory",
+            holds=lambda self: number(self.max_memory) >= number("1Mi"),
+        ),
+        Rule(
             cel="!('memory' in self.resources.?limits.orValue({})) || "
             "quantity(string(self.maxMemory)).asApproximateFloat() * 1.5 <= "
             "quantity(string(self.resources.limits['memory'])).asApproximateFloat()",
@@ -140,16 +147,20 @@ class ExternalCache(Model):
 
 
 class Cache(Model):
-    """The answer cache. Its Redis also holds the indexing jobs, so it runs even when disabled."""
+    """The answer cache, and the Redis behind it."""
 
-    enabled: bool = setting("cache_enabled", "Answer repeated questions from the cache.")
+    enabled: bool = setting(
+        "cache_enabled",
+        "Answer repeated questions from the cache. Redis is needed either way, because it also "
+        "holds the indexing jobs.",
+    )
     ttl_seconds: int = setting("cache_ttl_seconds", "Time that an answer is kept, in seconds.")
     managed: ManagedCache | None = Field(
         None, description="Run a Redis for this resource; so it is when external is absent too."
     )
     external: ExternalCache | None = Field(None, description="Use a Redis that is there already.")
 
-    rules = storage_rules(CACHE_SIZE)
+    rules = volume_rules(CACHE_SIZE)
 
     @property
     def own(self) -> ManagedCache | None:
@@ -199,7 +210,7 @@ class VectorStore(Model):
         None, description="Use a Milvus that is there already."
     )
 
-    rules = storage_rules(VECTOR_STORE_SIZE)
+    rules = volume_rules(VECTOR_STORE_SIZE)
 
     @property
     def own(self) -> ManagedVectorStore | None:

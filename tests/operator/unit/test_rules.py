@@ -174,6 +174,30 @@ CASES = [
         accepted={"cache": {"managed": {"maxMemory": "341Mi"}}},
     ),
     Case(
+        path="spec.cache.managed",
+        words="cache.managed.maxMemory must be at least 1Mi",
+        refused={"cache": {"managed": {"maxMemory": 0}}},
+        accepted={"cache": {"managed": {"maxMemory": "1Mi"}}},
+    ),
+    Case(
+        path="spec.cache.managed.storage",
+        words="storage.size must be more than nothing",
+        refused={"cache": storage(size="0Gi")},
+        accepted={"cache": storage(size="1Gi")},
+    ),
+    Case(
+        path="spec.vectorStore.managed.storage",
+        words="storage.size must be more than nothing",
+        refused={"vectorStore": storage(size=0)},
+        accepted={"vectorStore": storage(size="10Gi")},
+    ),
+    Case(
+        path="spec.monitoring.serviceMonitor",
+        words="serviceMonitor.labels must have names that Kubernetes takes for labels",
+        refused={"monitoring": {"serviceMonitor": {"labels": {"-release": "prometheus"}}}},
+        accepted={"monitoring": {"serviceMonitor": {"labels": {"example.com/team": "a_B.c"}}}},
+    ),
+    Case(
         path="spec.cache",
         words="managed and external exclude each other",
         refused={"cache": {"managed": {}, **EXTERNAL_CACHE}},
