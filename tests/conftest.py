@@ -14,6 +14,7 @@ from ragdeploy_service.settings import ServiceSettings
 from tests.controlplane import ControlPlane
 from tests.controlplane.binaries import find_binaries
 from tests.support.llm import LanguageModelServer
+from tests.support.operator import install
 from tests.support.redis import RedisServer
 from tests.support.service import ServiceProcess
 
@@ -48,6 +49,13 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     name = control_plane.create_namespace()
     yield name
     control_plane.delete_namespace(name)
+
+
+@pytest.fixture(scope="session")
+def cluster(control_plane: ControlPlane) -> ControlPlane:
+    """The control plane with the shipped manifest applied: CRD, operator's account and RBAC."""
+    install(control_plane)
+    return control_plane
 
 
 # ---- what the service talks to ----

@@ -25,6 +25,8 @@ STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
+STRICT = {"fieldValidation": "Strict"}  # as kubectl: an unknown field is an error
+
 
 class ApiError(Exception):
     """The API server refused; holds its Status object."""
@@ -144,7 +146,7 @@ class Api:
     # ---- writing ----
     def create(self, manifest: Object, *, namespace: str | None = None) -> Object:
         path = self.path(_kind(manifest), namespace=_namespace(manifest, namespace))
-        return self.request("POST", path, body=manifest)
+        return self.request("POST", path, query=STRICT, body=manifest)
 
     def apply(
         self, manifest: Object, *, namespace: str | None = None, manager: str = "kubectl"
@@ -152,7 +154,7 @@ class Api:
         """Server-side apply, as ``kubectl apply --server-side --force-conflicts``."""
         kind, name = _kind(manifest), manifest["metadata"]["name"]
         path = self.path(kind, name, namespace=_namespace(manifest, namespace))
-        query = {"fieldManager": manager, "force": "true"}
+        query = {"fieldManager": manager, "force": "true"} | STRICT
         return self.request("PATCH", path, query=query, body=manifest, content_type=APPLY_PATCH)
 
     def patch(
