@@ -1,0 +1,255 @@
+"""Makes a child what it should be, and writes only if it is not so already.
+
+Every write is bound to the very object that the decision was made about. A child
+that we believe is absent is created only if it is: its manifest carries
+resource version 1, which no stored object has, so that the API server refuses
+if there is one after all. A child that is there is changed only as long as its
+uid is the same.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from ragdeploy_operator.api import RagDeployment
+from ragdeploy_operator.build import Manifest
+from ragdeploy_operator.engine.client import Client
+from ragdeploy_operator.engine.diff import differences
+from ragdeploy_operator.engine.errors import ApiError
+from ragdeploy_operator.engine.faults import explain
+from ragdeploy_operator.engine.store import Store
+from ragdeploy_operator.errors import Invalid, Transient, Waiting
+from ragdeploy_operator.objects import Json, Key, Kind, Ref, key_of
+from ragdeploy_operator.ownership import check_owner
+
+logger = logging.getLogger(__name__)
+
+HASH = "ragdeploy.io/applied-hash"
+"""Annotation: digest of the manifest that was applied last, to notice fields taken out of it."""
+
+_ABSENT = "1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A write that was made. ``repaired`` are the fields that somebody else had changed."""
+
+    ref: Ref
+    created: bool = False
+    repaired: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What came of applying a manifest to an object in a certain state."""
+
+    manifest: str
+    state: str
+    refusal: Invalid | None
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What earlier tries for one resource have taught."""
+
+    foreign: set[Ref] = field(default_factory=set)
+    verdicts: dict[Ref, _Verdict] = field(default_factory=dict)
+
+
+class Applier:
+    """Writes the children of resources.
+
+    Args:
+        client: Whom to write to.
+        kinds: The kinds that may be written, by name.
+        stores: What is there, by name of the kind.
+    """
+
+    def __init__(
+        self, client: Client, *, kinds: Mapping[str, Kind], stores: Mapping[str, Store]
+    ) -> None:
+        self._client = client
+        self._kinds = kinds
+        self._stores = stores
+        self._memories: defaultdict[Key, _Memory] = defaultdict(_Memory)
+
+    async def apply(
+        self, resource: RagDeployment, manifest: Manifest, *, exactly: bool = False
+    ) -> Change | None:
+        """Make a child what ``manifest`` says; None when it is so already.
+
+        Args:
+            resource: Whose child it is.
+            manifest: What it should be.
+            exactly: Write only to the version that we know, not to a newer one.
+
+        Raises:
+            NotOwned: the name is taken by an object that is not ours.
+            Invalid: the API server refuses the manifest.
+            Transient: it cannot be done now.
+            Waiting: something has to go first; its end wakes us.
+        """
+        ref, where = Ref(manifest["kind"], manifest["metadata"]["name"]), key_of(manifest)
+        wanted = _stamped(manifest)
+        there = self._stores[ref.kind].get(where)
+        if there is None:
+            return await self._create(resource, ref, where, wanted)
+        check_owner(resource, ref, there)
+        if "deletionTimestamp" in there["metadata"]:
+            raise Waiting(f"{ref} is being deleted, and will be made anew.", reason="ChildDeleting")
+        missing = tuple(differences(_content(wanted), there))
+        if not missing or self._is_settled(resource, ref, wanted, there):
+            return None
+        fixed = {"uid": there["metadata"]["uid"]}
+        if exactly:
+            fixed["resourceVersion"] = self._stores[ref.kind].version(where) or ""
+        await self._write(resource, ref, where, wanted, fixed)
+        edited = any(HASH in path for path in missing)
+        logger.info("%s %s: applied %s", where.namespace, ref, ", ".join(missing))
+        return Change(ref=ref, repaired=() if edited else missing)
+
+    async def delete(self, kind: str, obj: Json) -> None:
+        """Delete a child, in the form that the store has it."""
+        where, uid = key_of(obj), obj["metadata"]["uid"]
+        try:
+            await self._client.delete(self._kinds[kind], namespace=where[0], name=where[1], uid=uid)
+        except ApiError as error:
+            if error.status != 404:
+                raise explain(error, Ref(kind, where.name), doing="delete") from error
+        logger.info("%s %s %s: deleted", where.namespace, kind, where.name)
+        self._stores[kind].forget(where, uid=uid)
+
+    def forget(self, resource: Key) -> None:
+        """Drop what was learned about the children of a resource that is gone."""
+        self._memories.pop(resource, None)
+
+    # ---- creating ----
+    async def _create(self, resource: RagDeployment, ref: Ref, where: Key, wanted: Json) -> Change:
+        self._is_settled(resource, ref, wanted, {})  # raises what it was refused for
+        foreign = self._memories[_key(resource)].foreign
+        # what was in the way the last time may be gone: look, do not try to write
+        adopting = await self._in_the_way(resource, ref, where) if ref in foreign else None
+        try:
+            fixed = {"uid": adopting} if adopting else {"resourceVersion": _ABSENT}
+            await self._write(resource, ref, where, wanted, fixed)
+        except Transient as error:
+            if error.reason != "Conflict" or adopting:
+                raise
+            # there is one that our label selector does not show: somebody else's,
+            # or one of ours that has lost the label
+            foreign.add(ref)
+            adopting = await self._in_the_way(resource, ref, where)
+            if adopting is None:
+                raise
+            await self._write(resource, ref, where, wanted, {"uid": adopting})
+        foreign.discard(ref)
+        logger.info("%s %s: created", where.namespace, ref)
+        return Change(ref=ref, created=adopting is None)
+
+    async def _in_the_way(self, resource: RagDeployment, ref: Ref, where: Key) -> str | None:
+        """Uid of an unseen object with this name that we may take; None if there is none.
+
+        Raises:
+            NotOwned: there is one that we may not.
+        """
+        kind = self._kinds[ref.kind]
+        try:
+            found = await self._client.get(kind, namespace=where.namespace, name=where.name)
+        except ApiError as error:
+            raise explain(error, ref, doing="get") from error
+        if found is None:
+            return None
+        check_owner(resource, ref, found)
+        uid: str = found["metadata"]["uid"]
+        return uid
+
+    # ---- writing ----
+    async def _write(
+        self, resource: RagDeployment, ref: Ref, where: Key, wanted: Json, fixed: Mapping[str, str]
+    ) -> None:
+        body = {**wanted, "metadata": {**wanted["metadata"], **fixed}}
+        store = self._stores[ref.kind]
+        try:
+            answer = await self._client.apply(self._kinds[ref.kind], body, force=True)
+        except ApiError as error:
+            fault = explain(error, ref, doing="apply")
+            if isinstance(fault, Invalid):
+                self._settle(resource, ref, where, wanted, fault)
+            raise fault from error
+        store.put(answer, quietly=True)
+        there = store.get(where)
+        lacking = list(differences(_content(wanted), there)) if there else []
+        if lacking:
+            logger.warning(
+                "%s %s: the API server keeps other values for %s; leaving them until they change",
+                where.namespace,
+                ref,
+                ", ".join(lacking),
+            )
+            self._settle(resource, ref, where, wanted, None)
+
+    def _settle(
+        self, resource: RagDeployment, ref: Ref, where: Key, wanted: Json, refusal: Invalid | None
+    ) -> None:
+        state = _state(self._stores[ref.kind].get(where) or {})
+        verdict = _Verdict(_attempt(resource, wanted), state, refusal)
+        self._memories[_key(resource)].verdicts[ref] = verdict
+
+    def _is_settled(self, resource: RagDeployment, ref: Ref, wanted: Json, there: Json) -> bool:
+        """Whether the same was tried on the same object before, and is not worth a new try.
+
+        Raises:
+            Invalid: it was, and was refused.
+        """
+        verdict = self._memories[_key(resource)].verdicts.get(ref)
+        if not verdict or (verdict.manifest, verdict.state) != (
+            _attempt(resource, wanted),
+            _state(there),
+        ):
+            return False
+        if verdict.refusal:
+            raise verdict.refusal
+        return True
+
+
+def _key(resource: RagDeployment) -> Key:
+    return Key(resource.namespace, resource.name)
+
+
+def _stamped(manifest: Manifest) -> Json:
+    """Add the digest of the manifest to it.
+
+    The number of replicas is not part of the digest: it changes hands without
+    anything having been edited.
+    """
+    spec = manifest.get("spec", {})
+    content = {**manifest, "spec": {name: spec[name] for name in spec if name != "replicas"}}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    metadata = manifest["metadata"]
+    annotations = {
+        **metadata.get("annotations", {}),
+        HASH: sha256(text.encode()).hexdigest()[:32],
+    }
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
+
+
+def _attempt(resource: RagDeployment, stamped: Json) -> str:
+    """What makes a try the same as an earlier one; a new generation is worth a new try."""
+    replicas = stamped.get("spec", {}).get("replicas")
+    return f"{resource.metadata.generation} {stamped['metadata']['annotations'][HASH]} {replicas}"
+
+
+def _content(manifest: Json) -> Json:
+    """The manifest in the form that a store keeps: without what every object of a kind shares."""
+    return {name: value for name, value in manifest.items() if name not in ("apiVersion", "kind")}
+
+
+def _state(there: Json) -> str:
+    """What an object is, apart from its status."""
+    kept = {name: value for name, value in there.items() if name != "status"}
+    return json.dumps(kept, sort_keys=True)

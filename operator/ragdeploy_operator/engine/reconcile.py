@@ -1,0 +1,257 @@
+"""One look at one resource: what is wanted, what is there, and the writes between.
+
+Level-triggered: it does not ask what has happened. Whatever woke it, it looks
+at everything, from copies in memory, and leaves when nothing is left to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ragdeploy_operator.api import RagDeployment, SecretUse
+from ragdeploy_operator.build import BuildContext, Images, Manifest, build, credentials, names
+from ragdeploy_operator.engine import children
+from ragdeploy_operator.engine.apply import Applier
+from ragdeploy_operator.engine.client import Client
+from ragdeploy_operator.engine.errors import ApiError
+from ragdeploy_operator.engine.events import Recorder
+from ragdeploy_operator.engine.faults import explain
+from ragdeploy_operator.engine.kinds import AUTOSCALER, DEPLOYMENT, RAG_DEPLOYMENT
+from ragdeploy_operator.engine.mirror import Mirror
+from ragdeploy_operator.engine.references import References
+from ragdeploy_operator.engine.replicas import Scale, adopted, scale
+from ragdeploy_operator.engine.report import Reporter, ResourceGone
+from ragdeploy_operator.errors import Invalid, NotOwned, ReconcileError, Transient, Waiting
+from ragdeploy_operator.objects import Json, Key, Missing, Observation, Ref
+from ragdeploy_operator.ownership import is_child
+from ragdeploy_operator.status import Facts
+from ragdeploy_operator.status.rollout import rollout
+
+logger = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Brings resources to what they should be.
+
+    Args:
+        client: The API server.
+        mirror: What is there.
+        references: The Secrets that resources refer to.
+        applier: Writes children.
+        reporter: Writes the status.
+        recorder: Writes Events.
+        images: Images where a resource names none.
+        optional_kinds: Tells which optional kinds can be used now.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        mirror: Mirror,
+        references: References,
+        applier: Applier,
+        reporter: Reporter,
+        recorder: Recorder,
+        images: Images,
+        optional_kinds: Callable[[], frozenset[str]],
+    ) -> None:
+        self._client = client
+        self._mirror = mirror
+        self._references = references
+        self._applier = applier
+        self._reporter = reporter
+        self._recorder = recorder
+        self._images = images
+        self._optional_kinds = optional_kinds
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Look at a resource once, and do what is to be done.
+
+        Returns:
+            Seconds after which to look again, if that is soon; None if not.
+
+        Raises:
+            ReconcileError: why it could not be finished. The status tells of it already.
+        """
+        body = self._mirror.resources.get(key)
+        if body is None or "deletionTimestamp" in body["metadata"]:
+            self.forget(key)
+            return None
+        try:
+            return await self._work(key, body)
+        except ResourceGone:
+            logger.info("%s: gone without a word, forgetting it", key)
+            self._mirror.resources.forget(key, uid=body["metadata"]["uid"])
+            self.forget(key)
+            return None
+
+    def knows(self, key: Key) -> bool:
+        """Whether there is such a resource, as far as we have heard."""
+        return self._mirror.resources.get(key) is not None
+
+    def forget(self, key: Key) -> None:
+        """Drop everything that is kept about a resource that is gone."""
+        self._references.forget(key)
+        self._applier.forget(key)
+        self._reporter.forget(key)
+
+    async def _work(self, key: Key, body: Json) -> float | None:
+        try:
+            resource = RagDeployment.parse(body)
+        except Invalid as error:
+            await self._reporter.refuse(key, body, error)
+            raise
+        if not body["status"].get("conditions"):
+            # somebody sits in front of kubectl: say at once that work has begun
+            await self._reporter.report(Facts(resource=resource, kinds=self._optional_kinds()))
+        found = _Found()
+        try:
+            await self._converge(key, resource, body, found)
+        except ReconcileError as error:
+            found.fault = error
+        soon = await self._reporter.report(self._facts(key, resource, found))
+        if found.fault:
+            raise found.fault
+        return soon
+
+    def _facts(self, key: Key, resource: RagDeployment, found: _Found) -> Facts:
+        seen = self._mirror.observe(key)
+        return Facts(
+            resource=resource,
+            seen=seen,
+            kinds=self._optional_kinds(),
+            missing=found.missing,
+            fault=found.fault,
+            adopted=adopted(_child(resource, seen, DEPLOYMENT.kind)),
+            leftovers=found.leftovers,
+        )
+
+    # ---- towards what is wanted ----
+    async def _converge(self, key: Key, resource: RagDeployment, body: Json, found: _Found) -> None:
+        resolved = await self._references.resolve(key, resource.spec.secret_uses())
+        found.missing = resolved.missing
+        seen = self._mirror.observe(key)
+        decision = scale(
+            resource.spec.api,
+            deployment=_child(resource, seen, DEPLOYMENT.kind),
+            autoscaler=_child(resource, seen, AUTOSCALER.kind),
+        )
+        wanted = build(resource, self._context(resource, seen, decision, resolved.checksums))
+        ready = children.without_held_back(wanted, resolved.missing)
+        if body["status"].get("conditions"):
+            await self._make_sure_it_exists(resource, seen, ready)
+        gone = children.leftovers(resource, seen, wanted)
+        await self._remove({ref: gone[ref] for ref in gone if children.goes_at_once(ref)})
+        for tier in children.tiers(ready):
+            await self._apply(resource, tier, decision)
+        later = {ref: gone[ref] for ref in gone if not children.goes_at_once(ref)}
+        if self._is_rolled_out(key, resource):
+            await self._remove(later)
+        else:
+            found.leftovers = tuple(later)
+
+    def _context(
+        self,
+        resource: RagDeployment,
+        seen: Observation,
+        decision: Scale,
+        checksums: Mapping[SecretUse, str],
+    ) -> BuildContext:
+        name = resource.name
+        return BuildContext(
+            images=self._images,
+            kinds=self._optional_kinds(),
+            api_key=children.generated(
+                resource, seen, secret=names.api_key(name), key=credentials.API_KEY
+            ),
+            cache_password=children.generated(
+                resource, seen, secret=names.cache(name), key=credentials.CACHE_PASSWORD
+            ),
+            secret_checksums=checksums,
+            api_replicas=decision.replicas,
+        )
+
+    async def _make_sure_it_exists(
+        self, resource: RagDeployment, seen: Observation, wanted: Sequence[Manifest]
+    ) -> None:
+        """Before anything is made again, ask whether it is for somebody who still lives.
+
+        kopf may miss a deletion while the API server is away. Children made for a
+        deleted resource would be collected and made again for ever.
+        """
+        if all(children.ref_of(manifest) in seen.children for manifest in wanted):
+            return
+        try:
+            found = await self._client.get(
+                RAG_DEPLOYMENT, namespace=resource.namespace, name=resource.name
+            )
+        except ApiError as error:
+            raise explain(error, Ref(RAG_DEPLOYMENT.kind, resource.name), doing="get") from error
+        if found is None or found["metadata"]["uid"] != resource.metadata.uid:
+            raise ResourceGone
+
+    async def _apply(
+        self, resource: RagDeployment, manifests: Sequence[Manifest], decision: Scale
+    ) -> None:
+        """Apply manifests at the same time; all are tried before one's error counts."""
+        results = await asyncio.gather(
+            *(self._apply_one(resource, manifest, decision) for manifest in manifests),
+            return_exceptions=True,
+        )
+        errors = [result for result in results if isinstance(result, BaseException)]
+        if errors:
+            raise min(errors, key=_urgency)
+
+    async def _apply_one(
+        self, resource: RagDeployment, manifest: Manifest, decision: Scale
+    ) -> None:
+        exactly = False
+        if manifest["kind"] == DEPLOYMENT.kind:
+            exactly = decision.from_live
+            metadata = manifest["metadata"]
+            notes = {**metadata.get("annotations", {}), **decision.annotations}
+            manifest = {**manifest, "metadata": {**metadata, "annotations": notes}}
+        change = await self._applier.apply(resource, manifest, exactly=exactly)
+        if change and change.repaired:
+            fields = ", ".join(change.repaired)
+            self._recorder.tell(
+                resource,
+                "Normal",
+                "Repaired",
+                f"{change.ref} had been changed by somebody else ({fields}) and was put back.",
+                action="Apply",
+            )
+
+    async def _remove(self, gone: Mapping[Ref, Json]) -> None:
+        for ref, obj in gone.items():
+            if "deletionTimestamp" not in obj["metadata"]:
+                await self._applier.delete(ref.kind, obj)
+
+    def _is_rolled_out(self, key: Key, resource: RagDeployment) -> bool:
+        deployment = _child(resource, self._mirror.observe(key), DEPLOYMENT.kind)
+        return deployment is not None and rollout(deployment).complete
+
+
+@dataclass(slots=True)
+class _Found:
+    """What one look has found out so far."""
+
+    missing: tuple[Missing, ...] = ()
+    leftovers: tuple[Ref, ...] = ()
+    fault: ReconcileError | None = None
+
+
+def _urgency(error: BaseException) -> int:
+    """Rank of an error among several: a bug first, then what is tried again soonest."""
+    ranks = (Transient, NotOwned, Invalid, Waiting)
+    return next((rank for rank, kind in enumerate(ranks) if isinstance(error, kind)), -1)
+
+
+def _child(resource: RagDeployment, seen: Observation, kind: str) -> Json | None:
+    """The API's Deployment or autoscaler, if it is there and ours."""
+    obj = seen.children.get(Ref(kind, names.api(resource.name)))
+    return obj if obj and is_child(resource, obj) else None

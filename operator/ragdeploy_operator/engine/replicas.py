@@ -1,0 +1,86 @@
+"""Who decides how many API pods there are, and how that changes hands without losing one.
+
+While autoscaling is on, the number is the HorizontalPodAutoscaler's. It becomes
+a manager of ``spec.replicas`` only when it first changes the number; leaving the
+field out before that would reset it to 1. So we keep writing the number that is
+there until somebody else manages it, and then leave it out for good.
+
+When autoscaling is switched off, the number that it had found stays, because
+falling back to ``spec.api.replicas`` under load would be an outage. That field
+counts again as soon as it is given another value. The Deployment remembers, in
+annotations, which value of the field is set aside and which number was adopted.
+
+A number taken from the live object is written together with that object's
+resource version: if somebody scaled in between, the write fails and the next
+reconcile sees the new number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ragdeploy_operator.api.workloads import Api
+from ragdeploy_operator.engine.projection import OURS, REPLICAS_MANAGERS
+from ragdeploy_operator.objects import Json
+
+SET_ASIDE = "ragdeploy.io/replicas-set-aside"
+"""Annotation: the value of ``spec.api.replicas`` that does not count at present."""
+
+ADOPTED = "ragdeploy.io/replicas-adopted"
+"""Annotation: the number that autoscaling left behind, in force instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """What to write about the number of API pods.
+
+    ``replicas`` None leaves the number alone. ``from_live`` says that it was
+    read from the live Deployment and holds for that version of it only.
+    """
+
+    replicas: int | None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    from_live: bool = False
+
+
+def scale(api: Api, *, deployment: Json | None, autoscaler: Json | None) -> Scale:
+    """Decide what to write, from what is wanted and what is there (None: not there)."""
+    if api.autoscaling.enabled:
+        return _autoscaled(api, deployment, autoscaler)
+    return _fixed(api, deployment)
+
+
+def adopted(deployment: Json | None) -> int | None:
+    """The number that autoscaling left behind, where it is in force."""
+    number = (deployment or {}).get("metadata", {}).get("annotations", {}).get(ADOPTED, "")
+    return int(number) if number.isdecimal() else None
+
+
+def _autoscaled(api: Api, deployment: Json | None, autoscaler: Json | None) -> Scale:
+    notes = {SET_ASIDE: str(api.replicas)}
+    scaling = api.autoscaling
+    if deployment is None:
+        # a Deployment that was deleted comes back at the size that it had
+        wanted = (autoscaler or {}).get("status", {}).get("desiredReplicas") or api.first_replicas
+        number = min(max(wanted, scaling.min_replicas), scaling.max_replicas)
+        return Scale(replicas=number, annotations=notes)
+    if deployment.get(REPLICAS_MANAGERS) != [OURS]:
+        return Scale(replicas=None, annotations=notes)
+    number = max(deployment["spec"]["replicas"], scaling.min_replicas)
+    return Scale(replicas=number, annotations=notes, from_live=True)
+
+
+def _fixed(api: Api, deployment: Json | None) -> Scale:
+    as_written = Scale(replicas=api.replicas)
+    if deployment is None:
+        return as_written
+    notes = deployment["metadata"].get("annotations", {})
+    if notes.get(SET_ASIDE) != str(api.replicas):
+        return as_written
+    known = adopted(deployment)
+    number = deployment["spec"]["replicas"] if known is None else known
+    if number <= api.replicas:
+        return as_written
+    kept = {SET_ASIDE: str(api.replicas), ADOPTED: str(number)}
+    return Scale(replicas=number, annotations=kept, from_live=known is None)

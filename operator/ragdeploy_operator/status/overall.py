@@ -1,0 +1,96 @@
+"""The conditions about the resource as a whole: Ready, Reconciling, Stalled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ragdeploy_operator.errors import Invalid, NotOwned
+from ragdeploy_operator.status.facts import Facts
+from ragdeploy_operator.status.finding import Finding, News, bad, good
+from ragdeploy_operator.status.parts import API, CACHE, SECRETS, VECTOR_STORE
+from ragdeploy_operator.status.rollout import rollout
+
+READY, RECONCILING, STALLED = "Ready", "Reconciling", "Stalled"
+
+_NOTHING_TRIED = "Nothing more is tried until something changes."
+
+TYPES = frozenset({READY, RECONCILING, STALLED})
+
+_REQUIRED = (VECTOR_STORE, CACHE, API)
+"""Parts without which no question can be answered or document indexed, in the order in
+which one depends on another."""
+
+
+def findings(facts: Facts, parts: Sequence[Finding]) -> Iterator[Finding]:
+    """Sum up what was found about the parts."""
+    by_type = {part.type: part for part in parts}
+    stalled = _stalled(facts, by_type)
+    yield _ready(facts, by_type, stalled)
+    yield _reconciling(facts, by_type, stalled)
+    yield stalled
+
+
+def refused(error: Invalid, *, was_ready: bool) -> Iterator[Finding]:
+    """Say that the resource itself cannot be read; what ran before keeps running."""
+    if was_ready:
+        yield good(READY, "Available", "What ran before this edit keeps running.")
+    else:
+        yield bad(READY, error.reason, error.message)
+    yield bad(RECONCILING, "Stalled", _NOTHING_TRIED)
+    yield good(STALLED, error.reason, error.message, news=News.BAD)
+
+
+def _ready(facts: Facts, parts: dict[str, Finding], stalled: Finding) -> Finding:
+    broken = next((parts[kind] for kind in _REQUIRED if not parts[kind].holds), None)
+    if broken is None:
+        return good(
+            READY, "Available", f"Questions are answered at {facts.endpoint}.", news=News.GOOD
+        )
+    if stalled.holds:
+        return bad(READY, stalled.reason, stalled.message)
+    secrets = parts.get(SECRETS)
+    if secrets and not secrets.holds:
+        return bad(READY, secrets.reason, secrets.message)
+    return bad(READY, broken.reason, broken.message)
+
+
+def _stalled(facts: Facts, parts: dict[str, Finding]) -> Finding:
+    if isinstance(facts.fault, Invalid | NotOwned):
+        return good(STALLED, facts.fault.reason, facts.fault.message, news=News.BAD)
+    for part in facts.parts():
+        found = facts.child(part.workload, part.name)
+        if found and rollout(found).deadline_missed:
+            cause = parts[API].message
+            return good(
+                STALLED,
+                "ProgressDeadlineExceeded",
+                f"The latest version of {part.workload} {part.name} does not come up. {cause}",
+                news=News.BAD,
+            )
+    return bad(STALLED, "NotStalled", "Nothing is in the way.")
+
+
+def _reconciling(facts: Facts, parts: dict[str, Finding], stalled: Finding) -> Finding:
+    if stalled.holds:
+        return bad(RECONCILING, "Stalled", _NOTHING_TRIED)
+    if facts.fault:
+        return good(RECONCILING, facts.fault.reason, facts.fault.message)
+    if facts.missing:
+        names = ", ".join(sorted({missing.use.name for missing in facts.missing}))
+        return good(RECONCILING, "WaitingForSecret", f"Waiting for Secret {names}.")
+    for part in facts.parts():
+        found = facts.child(part.workload, part.name)
+        if found is None:
+            return good(RECONCILING, "Creating", f"{part.workload} {part.name} is being made.")
+        state = rollout(found)
+        if not state.complete:
+            return good(
+                RECONCILING,
+                "RollingOut",
+                f"{part.workload} {part.name}: {state.updated} of {state.desired} pods are of the "
+                f"latest version, {state.ready} are ready.",
+            )
+    if facts.leftovers:
+        names = ", ".join(str(ref) for ref in facts.leftovers)
+        return good(RECONCILING, "CleaningUp", f"To be removed: {names}.")
+    return bad(RECONCILING, "UpToDate", f"Generation {facts.resource.metadata.generation} is live.")

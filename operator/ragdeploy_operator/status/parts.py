@@ -1,0 +1,201 @@
+"""One condition per part of the bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ragdeploy_operator.build import names
+from ragdeploy_operator.objects import Json, Missing
+from ragdeploy_operator.status import trouble
+from ragdeploy_operator.status.facts import DEPLOYMENT, Facts
+from ragdeploy_operator.status.finding import Finding, News, bad, good, unknown
+from ragdeploy_operator.status.rollout import Rollout, rollout
+from ragdeploy_operator.status.trouble import Part, Trouble
+
+API, CACHE, VECTOR_STORE = "ApiReady", "CacheReady", "VectorStoreReady"
+SCALING, MONITORING, SECRETS = "ScalingReady", "MonitoringReady", "SecretsResolved"
+
+TYPES = frozenset({API, CACHE, VECTOR_STORE, SCALING, MONITORING, SECRETS})
+
+_TYPES = {
+    names.Component.API: API,
+    names.Component.CACHE: CACHE,
+    names.Component.VECTOR_STORE: VECTOR_STORE,
+}
+
+
+def findings(facts: Facts) -> Iterator[Finding]:
+    """Look at every part that is on."""
+    yield from _secrets(facts)
+    for part in facts.parts():
+        yield _workload(facts, part)
+    yield from _external(facts)
+    yield from _scaling(facts)
+    yield from _monitoring(facts)
+
+
+# ---- Secrets ----
+def _secrets(facts: Facts) -> Iterator[Finding]:
+    if facts.missing:
+        words = " ".join(_missing(facts, missing) for missing in facts.missing)
+        yield bad(SECRETS, "SecretMissing", words, news=News.BAD)
+    elif any(facts.resource.spec.secret_uses()):
+        yield good(SECRETS, "AllFound", "All Secrets that the spec refers to are there.")
+
+
+def _missing(facts: Facts, missing: Missing) -> str:
+    use, namespace = missing.use, facts.resource.namespace
+    key = use.key or "default"
+    return (
+        f"{use.path} refers to Secret {use.name}, which {missing.why}. Make it with: kubectl "
+        f"create secret generic {use.name} -n {namespace} --from-literal={key}=..."
+    )
+
+
+# ---- what runs as pods ----
+def _workload(facts: Facts, part: Part) -> Finding:
+    kind = _TYPES[names.Component(part.component)]
+    found = facts.child(part.workload, part.name)
+    if found is None:
+        return _not_made(facts, part, kind)
+    state = rollout(found)
+    is_api = part.workload == DEPLOYMENT
+    serving = facts.ready_endpoints if is_api else state.ready
+    cause = _cause(facts, part, state)
+    if serving:
+        return _serving(facts, part, kind, state, cause)
+    if cause:
+        return bad(kind, cause.reason, cause.message, news=News.BAD)
+    return bad(
+        kind,
+        "Starting",
+        f"{part.workload} {part.name} is starting: "
+        f"{state.ready} of {state.desired} pods are ready.",
+    )
+
+
+def _not_made(facts: Facts, part: Part, kind: str) -> Finding:
+    if facts.missing and part.component == names.Component.API:
+        wanted = ", ".join(sorted({f"Secret {missing.use.name}" for missing in facts.missing}))
+        return bad(
+            kind, "WaitingForSecret", f"{part.workload} {part.name} is made once {wanted} is there."
+        )
+    return bad(kind, "Creating", f"{part.workload} {part.name} is not there yet.")
+
+
+def _serving(facts: Facts, part: Part, kind: str, state: Rollout, cause: Trouble | None) -> Finding:
+    counts = f"{state.ready} of {state.desired} pods are ready"
+    if part.workload == DEPLOYMENT and facts.adopted is not None:
+        counts += (
+            f" (the number that autoscaling had found; spec.api.replicas "
+            f"{facts.resource.spec.api.replicas} counts again once it is changed)"
+        )
+    if state.complete:
+        return good(kind, "Available", f"{counts}.", news=News.GOOD)
+    if cause:
+        return good(kind, "Degraded", f"{counts}. {cause.message}", news=News.BAD)
+    if state.updated < state.desired or state.pods > state.updated or not state.observed:
+        return good(
+            kind,
+            "RollingOut",
+            f"{counts}, {state.updated} of them or of those to come with the latest settings.",
+        )
+    return good(kind, "Degraded", f"{counts}.")
+
+
+def _cause(facts: Facts, part: Part, state: Rollout) -> Trouble | None:
+    if state.failure:
+        return Trouble(
+            reason="PodsRefused",
+            message=f"No more pods of {part.workload} {part.name} can be made: "
+            f"{state.failure.rstrip('.')}. Raise the quota or fix the policy that refuses them.",
+        )
+    return trouble.find(part, pods=facts.pods(part), claims=facts.claims(part))
+
+
+# ---- what others run ----
+def _external(facts: Facts) -> Iterator[Finding]:
+    cache, store = facts.resource.spec.cache.external, facts.resource.spec.vector_store.external
+    if cache:
+        ref = cache.url_secret_ref
+        yield good(
+            CACHE,
+            "External",
+            f"The Redis that key {ref.key!r} of Secret {ref.name} names is used, not watched.",
+        )
+    if store:
+        yield good(VECTOR_STORE, "External", f"The Milvus at {store.uri} is used, not watched.")
+
+
+# ---- autoscaling ----
+def _scaling(facts: Facts) -> Iterator[Finding]:
+    wanted = facts.resource.spec.api.autoscaling
+    if not wanted.enabled:
+        return
+    name = names.api(facts.resource.name)
+    found = facts.child("HorizontalPodAutoscaler", name)
+    if found is None:
+        yield bad(SCALING, "Creating", f"HorizontalPodAutoscaler {name} is not there yet.")
+        return
+    conditions = {condition["type"]: condition for condition in found["status"]["conditions"]}
+    for kind in ("AbleToScale", "ScalingActive"):
+        if kind not in conditions:
+            yield unknown(
+                SCALING, "NotMeasured", f"HorizontalPodAutoscaler {name} has not measured yet."
+            )
+            return
+        if conditions[kind]["status"] != "True":
+            yield _not_scaling(facts, name, conditions[kind])
+            return
+    yield good(
+        SCALING,
+        "Active",
+        f"Between {wanted.min_replicas} and {wanted.max_replicas} pods, aiming at "
+        f"{wanted.target_cpu_utilization_percentage} % of the requested CPU.",
+    )
+
+
+def _not_scaling(facts: Facts, name: str, condition: Json) -> Finding:
+    reason, told = condition["reason"], condition.get("message", "")
+    if reason == "ScalingDisabled":
+        words = (
+            f"Deployment {name} was scaled to 0, which pauses autoscaling. Scale it to 1 or more."
+        )
+    elif "could not find the requested resource" in told:
+        words = (
+            "The cluster measures no CPU use, so the number of pods stays as it is. Install "
+            "metrics-server, or set spec.api.autoscaling.enabled to false."
+        )
+    elif reason.startswith("FailedGet"):
+        words = (
+            f"HorizontalPodAutoscaler {name} gets no CPU use of the pods yet, so their number "
+            f"stays as it is. If that lasts: kubectl top pod -n {facts.resource.namespace}"
+        )
+    else:
+        words = f"HorizontalPodAutoscaler {name} cannot scale: {told.rstrip('.')}."
+    return bad(SCALING, reason, words)
+
+
+# ---- monitoring ----
+def _monitoring(facts: Facts) -> Iterator[Finding]:
+    wanted = facts.resource.spec.monitoring.service_monitor.enabled
+    name = names.api(facts.resource.name)
+    if wanted is False:
+        return
+    if "ServiceMonitor" not in facts.kinds:
+        if wanted:
+            yield bad(
+                MONITORING,
+                "KindMissing",
+                "spec.monitoring.serviceMonitor.enabled is true, but this cluster serves no "
+                "ServiceMonitor that the operator may use. Install the Prometheus Operator, or "
+                "leave the field out; the operator notices by itself.",
+                news=News.BAD,
+            )
+        return
+    if facts.child("ServiceMonitor", name) is None:
+        yield bad(MONITORING, "Creating", f"ServiceMonitor {name} is not there yet.")
+    else:
+        yield good(
+            MONITORING, "Available", f"ServiceMonitor {name} tells Prometheus where to scrape."
+        )

@@ -1,0 +1,163 @@
+"""Why the pods of a part are not ready, in words that stay the same while the cause does.
+
+What Kubernetes says of a pod that keeps failing changes all the time (counters,
+growing waits, two reasons in turn). A status that repeated it would be written
+again and again, so it is translated into one sentence per cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ragdeploy_operator.objects import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of the bundle that runs as pods, and which fields of the resource decide about it."""
+
+    component: str
+    workload: str
+    """Kind of the workload."""
+    name: str
+    """Name of the workload."""
+    namespace: str
+    image_field: str
+    resources_field: str
+    storage_field: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """A cause: ``reason`` for programs, ``message`` for people."""
+
+    reason: str
+    message: str
+
+
+_PULL_REASONS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+)
+_PULL_CAUSES = (
+    (("not found", "notfound", "manifest unknown"), "the registry does not have it"),
+    (("unauthorized", "denied", "forbidden", "authentication"), "the registry refuses access"),
+    (("no such host", "timeout", "refused", "dial tcp", "tls"), "the registry cannot be reached"),
+    (("invalidimagename", "invalid reference"), "that is not an image name"),
+    (("never",), "the node does not have it, and the pull policy is Never"),
+)
+_STARTING = frozenset({"ContainerCreating", "PodInitializing"})
+
+
+def is_ready(pod: Json) -> bool:
+    """Whether a pod is ready and not on its way out."""
+    return "deletionTimestamp" not in pod["metadata"] and any(
+        condition["type"] == "Ready" and condition["status"] == "True"
+        for condition in pod["status"]["conditions"]
+    )
+
+
+def find(part: Part, *, pods: Iterable[Json], claims: Sequence[Json]) -> Trouble | None:
+    """Say what keeps a pod of ``part`` from being ready; None if nothing but time is known to."""
+    for pod in pods:
+        if "deletionTimestamp" in pod["metadata"] or is_ready(pod):
+            continue
+        if found := _unscheduled(part, pod, claims) or _failing(part, pod):
+            return found
+    return None
+
+
+def _unscheduled(part: Part, pod: Json, claims: Sequence[Json]) -> Trouble | None:
+    for condition in pod["status"]["conditions"]:
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            break
+    else:
+        return None
+    name = pod["metadata"]["name"]
+    for claim in claims:
+        if claim["status"].get("phase") == "Pending" and part.storage_field:
+            return _volume(part, claim)
+    told = condition.get("message", "the scheduler gives no reason").split(". preemption:")[0]
+    return Trouble(
+        reason="Unschedulable",
+        message=f"No node takes pod {name}: {told.rstrip('.')}. "
+        f"Make room in the cluster, or lower {part.resources_field}.",
+    )
+
+
+def _volume(part: Part, claim: Json) -> Trouble:
+    name, storage_class = claim["metadata"]["name"], claim["spec"].get("storageClassName")
+    if storage_class:
+        return Trouble(
+            reason="VolumePending",
+            message=f"PersistentVolumeClaim {name} waits for storage class {storage_class} to "
+            f"provide its volume. See: kubectl describe pvc {name} -n {part.namespace}",
+        )
+    return Trouble(
+        reason="NoStorageClass",
+        message=f"PersistentVolumeClaim {name} names no storage class, and the cluster has no "
+        f"default one. Set {part.storage_field}.className, or mark a StorageClass as default.",
+    )
+
+
+def _failing(part: Part, pod: Json) -> Trouble | None:
+    for container in pod["status"]["containers"]:
+        if container.get("ready"):
+            continue
+        state = container.get("state", {})
+        ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
+        waiting = state.get("waiting", {}).get("reason", "")
+        if waiting in _PULL_REASONS:
+            return _image(part, pod, container, state["waiting"])
+        if ended and ended.get("exitCode") != 0:
+            return _crash(part, pod, container, ended)
+        if waiting and waiting not in _STARTING:
+            return Trouble(
+                reason=waiting,
+                message=f"Pod {pod['metadata']['name']} cannot start: "
+                f"{state['waiting'].get('message', waiting).rstrip('.')}. "
+                f"{_look_at(part, pod)}",
+            )
+        if "running" in state:
+            return Trouble(
+                reason="NotReady",
+                message=f"Pod {pod['metadata']['name']} runs but does not pass its readiness "
+                f"probe. If that lasts: {_logs(part, pod, container)}",
+            )
+    return None
+
+
+def _image(part: Part, pod: Json, container: Json, waiting: Json) -> Trouble:
+    told = f"{waiting['reason']} {waiting.get('message', '')}".lower()
+    causes = (words for signs, words in _PULL_CAUSES if any(sign in told for sign in signs))
+    cause = next(causes, "the node gives no reason")
+    return Trouble(
+        reason="ImagePullBackOff",
+        message=f"Pod {pod['metadata']['name']} cannot pull image {container['image']!r}: "
+        f"{cause}. Check {part.image_field}.",
+    )
+
+
+def _crash(part: Part, pod: Json, container: Json, ended: Json) -> Trouble:
+    name = pod["metadata"]["name"]
+    logs = f"{_logs(part, pod, container)} --previous"
+    if ended.get("reason") == "OOMKilled":
+        return Trouble(
+            reason="OOMKilled",
+            message=f"Container {container['name']} of pod {name} was killed because it needed "
+            f"more memory than its limit. Raise {part.resources_field}.limits.memory.",
+        )
+    return Trouble(
+        reason="CrashLoopBackOff",
+        message=f"Container {container['name']} of pod {name} keeps ending with exit code "
+        f"{ended.get('exitCode')}. See: {logs}",
+    )
+
+
+def _logs(part: Part, pod: Json, container: Json) -> str:
+    name = pod["metadata"]["name"]
+    return f"kubectl logs {name} -c {container['name']} -n {part.namespace}"
+
+
+def _look_at(part: Part, pod: Json) -> str:
+    return f"See: kubectl describe pod {pod['metadata']['name']} -n {part.namespace}"
