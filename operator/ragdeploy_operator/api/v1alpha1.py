@@ -47,8 +47,8 @@ class ServiceMonitor(Model):
         description="Make a ServiceMonitor: true, false, or when absent, "
         "wherever the cluster has that kind.",
     )
-    labels: dict[str, LabelText] = Field(
-        {}, max_length=32, description="Labels to add, by which a Prometheus selects it."
+    labels: dict[str, LabelText] | None = Field(
+        None, max_length=32, description="Labels to add, by which a Prometheus selects it."
     )
     interval: str = Field(
         "30s", pattern=r"^[0-9]+(ms|s|m|h)$", max_length=16, description="Time between scrapes."
@@ -56,11 +56,11 @@ class ServiceMonitor(Model):
 
     rules = (
         Rule(
-            cel=f"self.labels.all(name, name.matches('^{_LABEL_NAME}$'))",
+            cel=f"!has(self.labels) || self.labels.all(name, name.matches('^{_LABEL_NAME}$'))",
             message="serviceMonitor.labels must have names that Kubernetes takes for labels, "
             "such as release or example.com/team",
             field=".labels",
-            holds=lambda self: all(re.fullmatch(_LABEL_NAME, name) for name in self.labels),
+            holds=lambda self: all(re.fullmatch(_LABEL_NAME, name) for name in self.labels or ()),
         ),
     )
 

@@ -23,7 +23,7 @@ def service_monitor(resource: RagDeployment, context: BuildContext) -> list[Mani
             kind=SERVICE_MONITOR,
             name=names.api(resource.name),
             component=COMPONENT,
-            labels=dict(wanted.labels),
+            labels=wanted.labels,
             spec={
                 "selector": {"matchLabels": names.selector(resource.name, COMPONENT)},
                 "endpoints": [{"port": "http", "path": "/metrics", "interval": wanted.interval}],
