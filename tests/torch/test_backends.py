@@ -11,12 +11,14 @@ import importlib.util
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from ragdeploy_service.adapters.embedding import load_chunker, load_embedder
 from ragdeploy_service.rag.models import Document
 from ragdeploy_service.settings import ServiceSettings
 
-pytestmark = pytest.mark.torch
+# One loop for the module, because torch takes ten seconds to load.
+pytestmark = [pytest.mark.torch, pytest.mark.asyncio(loop_scope="module")]
 
 TEXTS = [
     "How do I sort a list of dictionaries by a key?",
@@ -51,7 +53,7 @@ def torch_settings() -> ServiceSettings:
     return ServiceSettings(embedding_backend="torch", embedding_model_dir=weights.MODEL_DIR)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def backends(model, torch_settings):
     onnx = await load_embedder(ServiceSettings(embedding_model_dir=model.folder))
     torch = await load_embedder(torch_settings)
