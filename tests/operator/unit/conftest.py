@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from ragdeploy_operator.api.crd import definition
 from tests.controlplane import ControlPlane
 from tests.operator.unit.apiserver import ApiServer
+
+# No deadline: how long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("ragdeploy", deadline=None, max_examples=50)
+hypothesis.settings.load_profile("ragdeploy")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from ragdeploy_operator.build import build
 from tests.operator.unit.resources import (
@@ -126,7 +126,6 @@ def reordered(value: Any) -> Any:
 
 
 @given(specs())
-@settings(max_examples=50)
 def test_the_same_resource_always_gives_the_same_manifests(spec: Json) -> None:
     one, other = children(spec), children(reordered(spec))
     assert json.dumps(one.manifests, sort_keys=True) == json.dumps(other.manifests, sort_keys=True)
@@ -148,7 +147,6 @@ def test_another_process_gives_the_same_manifests() -> None:
 
 
 @given(specs())
-@settings(max_examples=50)
 def test_generated_secrets_stand_in_secrets_only(spec: Json) -> None:
     for child in children(spec).manifests:
         if child["kind"] != "Secret":
@@ -173,7 +171,6 @@ def empty_parts(value: Any, path: str = "") -> list[str]:
 
 
 @given(specs())
-@settings(max_examples=50)
 def test_nothing_is_written_that_the_api_server_would_drop(spec: Json) -> None:
     """It stores neither null nor empty objects, except where they mean something."""
     for child in children(spec).manifests:

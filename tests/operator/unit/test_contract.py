@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from unittest.mock import patch
 
-from hypothesis import given, settings
+from hypothesis import given
 from pydantic import SecretStr
 
 from ragdeploy_operator.api import Spec
@@ -35,14 +35,12 @@ def environment(spec: Json) -> dict[str, str]:
 
 
 @given(specs())
-@settings(max_examples=100, deadline=None)
 def test_every_variable_is_one_that_the_service_reads(spec: Json) -> None:
     known = {variable(field) for field in ServiceSettings.model_fields}
     assert {name for name in environment(spec) if name.startswith("RAG_")} <= known
 
 
 @given(specs())
-@settings(max_examples=100, deadline=None)
 def test_the_service_reads_exactly_what_the_resource_says(spec: Json) -> None:
     with patch.dict(os.environ, environment(spec), clear=True):
         read = ServiceSettings()

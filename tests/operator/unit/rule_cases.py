@@ -1,0 +1,239 @@
+"""For each rule of the resource, a spec that breaks it and one that nearly does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tests.operator.unit.resources import Json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A spec that breaks a rule, and one that nearly does."""
+
+    path: str
+    words: str
+    refused: Json
+    accepted: Json
+    before: Json = field(default_factory=dict)
+    """What was stored before, for rules about changes."""
+    name_refused: str = "docs"
+
+    @property
+    def is_about_a_change(self) -> bool:
+        return bool(self.before)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.words}"
+
+
+def storage(**values: object) -> Json:
+    return {"managed": {"storage": values}}
+
+
+REF = {"name": "secret", "key": "key"}
+EXTERNAL_CACHE = {"external": {"urlSecretRef": REF}}
+EXTERNAL_STORE = {"external": {"uri": "http://milvus:19530"}}
+OFF = {"enabled": False}
+
+CASES = [
+    Case(
+        path="",
+        words="the name of a RagDeployment must begin with a letter",
+        refused={},
+        name_refused="docs.v2",
+        accepted={},
+    ),
+    Case(
+        path="",
+        words="at most 63 characters",
+        refused={},
+        name_refused="d" * 64,
+        accepted={},
+    ),
+    Case(
+        path="spec.api.autoscaling",
+        words="autoscaling.minReplicas must not exceed autoscaling.maxReplicas",
+        refused={"api": {"autoscaling": {"minReplicas": 11}}},
+        accepted={"api": {"autoscaling": {"minReplicas": 10}}},
+    ),
+    Case(
+        path="spec.api.resources",
+        words="a request must not exceed the limit of the same resource",
+        refused={"api": {"resources": {"requests": {"cpu": "1.1"}, "limits": {"cpu": 1}}}},
+        accepted={"api": {"resources": {"requests": {"cpu": "1000m"}, "limits": {"cpu": 1}}}},
+    ),
+    Case(
+        path="spec.cache.managed.resources",
+        words="a request must not exceed the limit of the same resource",
+        refused={
+            "cache": {
+                "managed": {
+                    "resources": {"requests": {"memory": "1.1Gi"}, "limits": {"memory": "1Gi"}}
+                }
+            }
+        },
+        accepted={
+            "cache": {
+                "managed": {
+                    "resources": {"requests": {"memory": "1024Mi"}, "limits": {"memory": "1Gi"}}
+                }
+            }
+        },
+    ),
+    Case(
+        path="spec.vectorStore.managed.resources",
+        words="a request must not exceed the limit of the same resource",
+        refused={
+            "vectorStore": {
+                "managed": {"resources": {"requests": {"cpu": 3}, "limits": {"cpu": "2500m"}}}
+            }
+        },
+        accepted={"vectorStore": {"managed": {"resources": {"requests": {"cpu": 3}}}}},
+    ),
+    Case(
+        path="spec.api",
+        words="autoscaling measures against the CPU request",
+        refused={"api": {"resources": {"requests": {"memory": "1Gi"}}}},
+        accepted={"api": {"resources": {"limits": {"cpu": 2}}}},
+    ),
+    Case(
+        path="spec.api",
+        words="autoscaling decides the number of API pods",
+        before={"api": {"replicas": 4}},
+        refused={"api": {"replicas": 3}},
+        accepted={"api": {"replicas": 3, "autoscaling": OFF}},
+    ),
+    Case(
+        path="spec.llm",
+        words="llm needs apiKeySecretRef (a key for OpenAI), baseURL (an API of your own), or both",
+        refused={"llm": {"model": "gpt-4o-mini"}},
+        accepted={"llm": {"model": "llama", "baseURL": "http://vllm:8000/v1"}},
+    ),
+    Case(
+        path="spec.llm",
+        words="promptTemplate must contain {context} and {question}",
+        refused={"llm": {"apiKeySecretRef": REF, "promptTemplate": "Use {context}."}},
+        accepted={"llm": {"apiKeySecretRef": REF, "promptTemplate": "{context} {question}"}},
+    ),
+    Case(
+        path="spec.embedding",
+        words="embedding with provider openai needs apiKeySecretRef",
+        refused={"embedding": {"provider": "openai", "model": "m"}},
+        accepted={"embedding": {"provider": "openai", "model": "m", "apiKeySecretRef": REF}},
+    ),
+    Case(
+        path="spec.embedding",
+        words="OpenAI does not serve the default model: set embedding.model",
+        refused={"embedding": {"provider": "openai", "apiKeySecretRef": REF}},
+        accepted={"embedding": {"provider": "openai", "baseURL": "http://tei:8080/v1"}},
+    ),
+    Case(
+        path="spec.embedding",
+        words="embedding.baseURL and embedding.apiKeySecretRef need provider openai",
+        refused={"embedding": {"baseURL": "http://tei:8080/v1"}},
+        accepted={"embedding": {"provider": "openai", "baseURL": "http://tei:8080/v1"}},
+    ),
+    Case(
+        path="spec.embedding",
+        words="backend torch computes embeddings in the API's own pods",
+        refused={
+            "embedding": {
+                "provider": "openai",
+                "model": "m",
+                "apiKeySecretRef": REF,
+                "backend": "torch",
+            }
+        },
+        accepted={"embedding": {"backend": "torch", "model": "intfloat/e5-small"}},
+    ),
+    Case(
+        path="spec.embedding",
+        words="backend onnx runs sentence-transformers/all-MiniLM-L6-v2 only",
+        refused={"embedding": {"model": "intfloat/e5-small"}},
+        accepted={"embedding": {"model": "sentence-transformers/all-MiniLM-L6-v2"}},
+    ),
+    Case(
+        path="spec.retrieval.chunking",
+        words="chunking.overlap must be at most half of chunking.size",
+        refused={"retrieval": {"chunking": {"size": 47}}},
+        accepted={"retrieval": {"chunking": {"size": 48}}},
+    ),
+    Case(
+        path="spec.cache.managed",
+        words="cache.managed.resources.limits.memory must be at least 1.5 times maxMemory",
+        refused={"cache": {"managed": {"maxMemory": "342Mi"}}},
+        accepted={"cache": {"managed": {"maxMemory": "341Mi"}}},
+    ),
+    Case(
+        path="spec.cache.managed",
+        words="cache.managed.maxMemory must be at least 1Mi",
+        refused={"cache": {"managed": {"maxMemory": 0}}},
+        accepted={"cache": {"managed": {"maxMemory": "1Mi"}}},
+    ),
+    Case(
+        path="spec.cache.managed.storage",
+        words="storage.size must be more than nothing",
+        refused={"cache": storage(size="0Gi")},
+        accepted={"cache": storage(size="1Gi")},
+    ),
+    Case(
+        path="spec.vectorStore.managed.storage",
+        words="storage.size must be more than nothing",
+        refused={"vectorStore": storage(size=0)},
+        accepted={"vectorStore": storage(size="10Gi")},
+    ),
+    Case(
+        path="spec.monitoring.serviceMonitor",
+        words="serviceMonitor.labels must have names that Kubernetes takes for labels",
+        refused={"monitoring": {"serviceMonitor": {"labels": {"-release": "prometheus"}}}},
+        accepted={"monitoring": {"serviceMonitor": {"labels": {"example.com/team": "a_B.c"}}}},
+    ),
+    Case(
+        path="spec.cache",
+        words="managed and external exclude each other",
+        refused={"cache": {"managed": {}, **EXTERNAL_CACHE}},
+        accepted={"cache": EXTERNAL_CACHE},
+    ),
+    Case(
+        path="spec.vectorStore",
+        words="managed and external exclude each other",
+        refused={"vectorStore": {"managed": {}, **EXTERNAL_STORE}},
+        accepted={"vectorStore": EXTERNAL_STORE},
+    ),
+    Case(
+        path="spec.cache",
+        words="a volume cannot shrink",
+        before={"cache": storage(size="2Gi")},
+        refused={"cache": storage(size="2047Mi")},
+        accepted={"cache": storage(size="2048Mi")},
+    ),
+    Case(
+        path="spec.cache",
+        words="a volume cannot shrink",
+        before={"cache": {"ttlSeconds": 60}},
+        refused={"cache": storage(size="1023Mi")},
+        accepted={"cache": storage(size="2Gi")},
+    ),
+    Case(
+        path="spec.vectorStore",
+        words="a volume cannot shrink",
+        before={"vectorStore": storage(size="20Gi")},
+        refused={"vectorStore": {}},
+        accepted={"vectorStore": EXTERNAL_STORE},
+    ),
+    Case(
+        path="spec.cache",
+        words="managed.storage.className cannot change once the volume is there",
+        before={"cache": storage(className="fast")},
+        refused={"cache": storage(className="slow")},
+        accepted={"cache": storage(className="fast", size="5Gi")},
+    ),
+    Case(
+        path="spec.vectorStore",
+        words="managed.storage.className cannot change once the volume is there",
+        before={"vectorStore": storage()},
+        refused={"vectorStore": storage(className="fast")},
+        accepted={"vectorStore": storage(size="20Gi")},
+    ),
+]
