@@ -1,0 +1,1 @@
+"""What the operator asks of an API server, counted by the API server."""

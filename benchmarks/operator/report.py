@@ -1,0 +1,52 @@
+"""A plain table of measures, with what it was measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import quantiles
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measure."""
+
+    measure: str
+    value: str
+    target: str = ""
+
+
+def print_report(rows: Iterable[Row], *, kubernetes: str) -> None:
+    """Print the rows under the commit and the machine they belong to."""
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+    print(f"\ncommit {commit()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+    print(f"Kubernetes {kubernetes}, {machine}; control plane and operator share the machine\n")
+    cells = [("measure", "value", "target"), *((r.measure, r.value, r.target) for r in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(3)]
+    for number, row in enumerate(cells):
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
+        if number == 0:
+            print("  ".join("-" * width for width in widths))
+
+
+def milliseconds(values: Sequence[float]) -> str:
+    """The median and the 99th percentile of times in seconds, as milliseconds."""
+    percentiles = quantiles(values, n=100, method="inclusive")
+    return f"{percentiles[49] * 1000:.0f} / {percentiles[98] * 1000:.0f} ms"
+
+
+def commit() -> str:
+    """The commit that is checked out, and whether files differ from it."""
+
+    def git(*arguments: str) -> str:
+        run = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+        return run.stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return git("rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
