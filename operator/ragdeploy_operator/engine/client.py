@@ -94,7 +94,7 @@ class Client:
                 accept=_METADATA_ONLY.format("List") if wanted.metadata_only else _JSON,
             )
             rest = page["metadata"].get("continue", "")
-            yield page["items"], page["metadata"]["resourceVersion"]
+            yield page["items"] or [], page["metadata"]["resourceVersion"]
 
     async def watch(self, wanted: Selection, *, version: str) -> AsyncGenerator[Json, None]:
         """Changes after ``version`` as ``{type, object}``, bookmarks among them.

@@ -59,44 +59,47 @@ def is_ready(pod: Json) -> bool:
 
 def find(part: Part, *, pods: Iterable[Json], claims: Sequence[Json]) -> Trouble | None:
     """Say what keeps a pod of ``part`` from being ready; None if nothing but time is known to."""
+    pending = [claim for claim in claims if claim["status"].get("phase") == "Pending"]
+    for claim in pending:
+        # the cluster fills in its default class: without one, nobody will provide a volume
+        if not claim["spec"].get("storageClassName"):
+            return _no_storage_class(part, claim)
     for pod in pods:
         if "deletionTimestamp" in pod["metadata"] or is_ready(pod):
             continue
-        if found := _unscheduled(part, pod, claims) or _failing(part, pod):
+        if found := _unscheduled(part, pod, pending) or _failing(part, pod):
             return found
     return None
 
 
-def _unscheduled(part: Part, pod: Json, claims: Sequence[Json]) -> Trouble | None:
+def _no_storage_class(part: Part, claim: Json) -> Trouble:
+    return Trouble(
+        reason="NoStorageClass",
+        message=f"PersistentVolumeClaim {claim['metadata']['name']} names no storage class, and "
+        f"the cluster has no default one. Set {part.storage_field}.className, or mark a "
+        "StorageClass as default.",
+    )
+
+
+def _unscheduled(part: Part, pod: Json, pending: Sequence[Json]) -> Trouble | None:
     for condition in pod["status"]["conditions"]:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             break
     else:
         return None
-    name = pod["metadata"]["name"]
-    for claim in claims:
-        if claim["status"].get("phase") == "Pending" and part.storage_field:
-            return _volume(part, claim)
-    told = condition.get("message", "the scheduler gives no reason").split(". preemption:")[0]
-    return Trouble(
-        reason="Unschedulable",
-        message=f"No node takes pod {name}: {told.rstrip('.')}. "
-        f"Make room in the cluster, or lower {part.resources_field}.",
-    )
-
-
-def _volume(part: Part, claim: Json) -> Trouble:
-    name, storage_class = claim["metadata"]["name"], claim["spec"].get("storageClassName")
-    if storage_class:
+    for claim in pending:
+        name = claim["metadata"]["name"]
         return Trouble(
             reason="VolumePending",
-            message=f"PersistentVolumeClaim {name} waits for storage class {storage_class} to "
-            f"provide its volume. See: kubectl describe pvc {name} -n {part.namespace}",
+            message=f"PersistentVolumeClaim {name} waits for storage class "
+            f"{claim['spec']['storageClassName']} to provide its volume. "
+            f"If that lasts: kubectl describe pvc {name} -n {part.namespace}",
         )
+    told = condition.get("message", "the scheduler gives no reason").split(" preemption:")[0]
     return Trouble(
-        reason="NoStorageClass",
-        message=f"PersistentVolumeClaim {name} names no storage class, and the cluster has no "
-        f"default one. Set {part.storage_field}.className, or mark a StorageClass as default.",
+        reason="Unschedulable",
+        message=f"No node takes pod {pod['metadata']['name']}: {told.rstrip('. ')}. "
+        f"Make room in the cluster, or lower {part.resources_field}.",
     )
 
 
