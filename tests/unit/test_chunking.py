@@ -92,5 +92,21 @@ def test_any_text_is_cut_without_loss(text):
     assert kept == "".join(normalise(text).split())
 
 
+@pytest.mark.parametrize(
+    ("metadata", "embedded"),
+    [
+        ({"title": " Rebuilding "}, "Rebuilding\n\nOn Mondays."),
+        ({}, "On Mondays."),
+        ({"title": None}, "On Mondays."),
+        ({"title": " "}, "On Mondays."),
+        ({"title": "题" * 100}, "题" * 42 + "\n\nOn Mondays."),
+    ],
+)
+def test_a_chunk_is_embedded_under_its_documents_title(chunker, metadata, embedded):
+    (chunk,) = chunker.split(document("On Mondays.", metadata=metadata))
+    assert chunk.in_context == embedded
+    assert chunk.text == "On Mondays."
+
+
 def test_a_text_has_one_form_however_it_is_written():
     assert normalise("\ufeffcafe\u0301\r\nb\rc\x00d\x0ce \ud800") == "café\nb\nc d e \ufffd"

@@ -61,10 +61,11 @@ async def test_the_loop_goes_on_while_the_model_works(onnx):
     assert turns > 10
 
 
-async def test_chunks_are_never_longer_than_the_model_reads(onnx):
+async def test_a_chunk_and_its_title_are_never_longer_than_the_model_reads(onnx):
     chunker = load_chunker(ServiceSettings(chunk_size=1000, chunk_overlap=0), onnx)
-    chunks = chunker.split(Document(id="a", text="word " * 1000))
-    assert max(len(onnx.tokenizer.encode(c.text).ids) for c in chunks) == onnx.max_tokens + 2
+    document = Document(id="a", text="word " * 1000, metadata={"title": "A Long Title " * 40})
+    lengths = [len(onnx.tokenizer.encode(c.in_context).ids) for c in chunker.split(document)]
+    assert 200 < max(lengths) <= onnx.max_tokens + 2
 
 
 async def test_a_file_that_is_no_model_is_named(tmp_path):

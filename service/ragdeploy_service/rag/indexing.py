@@ -95,7 +95,7 @@ class Indexer:
         for start in range(0, len(new), _SLICE):
             part = new[start : start + _SLICE]
             with self._timed(Stage.EMBED):
-                vectors = await self._embedder.embed_documents([chunk.text for chunk in part])
+                vectors = await self._embedder.embed_documents([chunk.in_context for chunk in part])
             with self._timed(Stage.STORE):
                 await self._store.upsert(part, vectors)
         if stale := old - {chunk.id for chunk in chunks}:

@@ -15,6 +15,7 @@ from ragdeploy_service.adapters.embedding.cpus import available_cpus
 from ragdeploy_service.adapters.model_files import ensure_model
 from ragdeploy_service.rag.batching import Limits
 from ragdeploy_service.rag.chunking import Chunker
+from ragdeploy_service.rag.models import TITLE_BYTES
 from ragdeploy_service.settings import EmbeddingBackend, EmbeddingProvider, ServiceSettings
 
 __all__ = ["BatchedEmbedder", "load_chunker", "load_embedder"]
@@ -23,6 +24,8 @@ __all__ = ["BatchedEmbedder", "load_chunker", "load_embedder"]
 _QUERY_TOKENS = 1024
 # About two full chunks. More gain nothing, and a question waits for a running batch to end.
 _DOCUMENT_TOKENS = 512
+# Left free in each chunk for its document's title, which is embedded with it.
+_TITLE_TOKENS = TITLE_BYTES // 4
 _QUEUED_QUERIES = 1024
 _QUEUED_DOCUMENTS = 16_384
 
@@ -52,7 +55,7 @@ async def load_embedder(settings: ServiceSettings) -> BatchedEmbedder:
 
 def load_chunker(settings: ServiceSettings, embedder: BatchedEmbedder) -> Chunker:
     """Make the chunker that fits the embedder: what it would cut off is never in a chunk."""
-    size = min(settings.chunk_size, embedder.max_tokens)
+    size = min(settings.chunk_size, embedder.max_tokens - _TITLE_TOKENS)
     if size < settings.chunk_size:
         _log.warning(
             "chunks are shorter than asked for, because the embedding model reads no more",
