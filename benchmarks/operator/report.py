@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import quantiles
 
+_WIDEST = 60  # characters; a longer value sticks out of its column
+
 
 @dataclass(frozen=True)
 class Row:
@@ -26,7 +28,8 @@ def print_report(rows: Iterable[Row], *, kubernetes: str) -> None:
     print(f"\ncommit {commit()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
     print(f"Kubernetes {kubernetes}, {machine}; control plane and operator share the machine\n")
     cells = [("measure", "value", "target"), *((r.measure, r.value, r.target) for r in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(3)]
+    fitting = [row for row in cells if len(row[1]) <= _WIDEST]
+    widths = [max(len(row[column]) for row in fitting) for column in range(3)]
     for number, row in enumerate(cells):
         print(
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -21,8 +21,7 @@ from tests.support.waiting import eventually
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "minimal.yaml"
 
-# What a new child is: our apply answered with 201. The resource itself is somebody else's.
-_CREATED = 201
+CREATED = 201  # what the server answers to the apply of an object that was not there
 _NO_CHILDREN = ("ragdeployments", "events", "leases")
 
 
@@ -117,7 +116,7 @@ class Scene:
 
 def children_created(asked: Entries) -> Entries:
     """The writes that made a child."""
-    return asked.writes(without=_NO_CHILDREN).where(lambda entry: entry.code == _CREATED)
+    return asked.writes(without=_NO_CHILDREN).where(lambda entry: entry.code == CREATED)
 
 
 def _is_ready(resource: Object) -> bool:
