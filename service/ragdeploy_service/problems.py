@@ -50,7 +50,6 @@ class Problem(BaseModel):
 
 # For the OpenAPI document, by status.
 _MEANINGS = {
-    400: "The request cannot be read.",
     401: "No API key was sent.",
     403: "The API key is not accepted.",
     404: "There is no such thing.",
@@ -73,8 +72,16 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def with_problems(document: dict[str, Any]) -> dict[str, Any]:
     """Add the schemas that `documented` refers to to an OpenAPI document."""
+    schemas = document["components"]["schemas"]
     problem_schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    document["components"]["schemas"] |= {**problem_schema.pop("$defs"), "Problem": problem_schema}
+    schemas |= {**problem_schema.pop("$defs"), "Problem": problem_schema}
+    # FastAPI promises its own 422 wherever a path has a parameter; ours are words, never wrong.
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
     return document
 
 
@@ -148,8 +155,11 @@ def _path(location: Sequence[str | int]) -> str:
 
 
 async def _http(request: Request, error: HTTPException) -> Response:
+    if error.status_code == 400:  # FastAPI's word for a body that broke its parser
+        unread = FieldError(field="body", message="is nested too deeply, or not in UTF-8.")
+        detail = "The body cannot be read."
+        return problem(request.scope, 422, detail, kind="invalid", errors=[unread])
     details = {
-        400: "The body cannot be read: it is nested too deeply, or not in UTF-8.",
         404: f"There is nothing at this path. {_DIRECTIONS}",
         405: f"{request.method} is not possible here. {_DIRECTIONS}",
     }

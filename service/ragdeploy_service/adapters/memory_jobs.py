@@ -73,7 +73,8 @@ class MemoryJobs:
         if not self._waiting:
             self._arrived.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), _POLL_SECONDS)
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._arrived.wait()
         if not self._waiting:
             return None
         job = self._jobs[self._waiting.popleft()]

@@ -165,8 +165,10 @@ class _Progress:
 
     async def wait(self, *, seconds: float) -> None:
         """Return when there is progress, or after ``seconds``."""
+        # Not wait_for: before Python 3.12 it swallows a cancellation that comes with the event.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
         self._changed.clear()
 
 

@@ -1,0 +1,44 @@
+"""Services for the tests of the API, each a real process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ragdeploy_service.adapters.model_files import ModelFiles
+from tests.support.milvus import MilvusLiteServer
+from tests.support.service import ServiceProcess
+
+
+@pytest.fixture(scope="module")
+def service(
+    tmp_path_factory: pytest.TempPathFactory, model: ModelFiles
+) -> Iterator[ServiceProcess]:
+    """A service as ``make run`` starts it, shared by the tests of a module."""
+    folder = tmp_path_factory.mktemp("service")
+    with ServiceProcess({"RAG_EMBEDDING_MODEL_DIR": str(model.folder)}, folder=folder) as running:
+        yield running
+
+
+@pytest.fixture
+def milvus(tmp_path: Path) -> Iterator[MilvusLiteServer]:
+    """A vector store of its own process."""
+    with_folder = tmp_path / "milvus"
+    with_folder.mkdir()
+    server = MilvusLiteServer(with_folder).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def run_replica(
+    run_service: Callable[..., ServiceProcess], milvus: MilvusLiteServer, redis_server
+) -> Callable[..., ServiceProcess]:
+    """Starts one of several services that share a vector store and a Redis."""
+
+    def run(**settings: str) -> ServiceProcess:
+        return run_service(MILVUS_URI=milvus.uri, REDIS_URL=redis_server.url, **settings)
+
+    return run

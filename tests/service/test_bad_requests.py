@@ -1,0 +1,148 @@
+"""Whatever is sent: a problem that names the field and says what to do, never a traceback."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.service.api import BANANAS, fields, problem
+
+QUESTION = "How do I scale the API?"
+JSON = {"Content-Type": "application/json"}
+
+
+def post(service, path, body):
+    """Send JSON with escapes, which can say more than UTF-8."""
+    return service.http.post(path, content=json.dumps(body), headers=JSON)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "question"),
+        ({"question": None}, "question"),
+        ({"question": 42}, "question"),
+        ({"question": "ab"}, "question"),
+        ({"question": "   a    "}, "question"),
+        ({"question": "a" * 1001}, "question"),
+        ({"question": "What is <script>?"}, "question"),
+        ({"question": "What is {{this}}?"}, "question"),
+        ({"question": "half a pair \ud800"}, "question"),
+        ({"question": QUESTION, "top_k": 0}, "top_k"),
+        ({"question": QUESTION, "top_k": 51}, "top_k"),
+        ({"question": QUESTION, "top_k": "3"}, "top_k"),
+        ({"question": QUESTION, "top_k": 3.5}, "top_k"),
+        ({"question": QUESTION, "top_k": True}, "top_k"),
+        ({"question": QUESTION, "use_cache": "yes"}, "use_cache"),
+        ({"question": QUESTION, "collection": "other"}, "collection"),
+        ([QUESTION], "body"),
+        (QUESTION, "body"),
+    ],
+)
+def test_a_wrong_question_names_the_field(service, body, field):
+    details = problem(post(service, "/query", body), 422)
+    assert fields(details) == [field]
+    assert field in details["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "documents"),
+        ({"documents": []}, "documents"),
+        ({"documents": BANANAS}, "documents"),
+        ({"documents": [BANANAS, 7]}, "documents[1]"),
+        ({"documents": [BANANAS, " \n"]}, "documents[1]"),
+        ({"documents": ["half a pair \udc00"]}, "documents[0]"),
+        ({"documents": ["x"] * 1001}, "documents"),
+        ({"documents": [BANANAS], "metadatas": [{}, {}]}, "metadatas"),
+        ({"documents": [BANANAS], "metadatas": ["source"]}, "metadatas[0]"),
+        ({"documents": [BANANAS], "metadatas": [{"a": "x" * 20_000}]}, "metadatas"),
+        ({"documents": [BANANAS], "metadatas": [{"a": "\ud800"}]}, "metadatas"),
+        ({"documents": [BANANAS], "ids": []}, "ids"),
+        ({"documents": [BANANAS], "ids": [""]}, "ids"),
+        ({"documents": [BANANAS], "ids": [3]}, "ids[0]"),
+        ({"documents": [BANANAS], "ids": ["é" * 257]}, "ids"),
+        ({"documents": [BANANAS], "ids": ["a\nb"]}, "ids"),
+        ({"documents": [BANANAS, BANANAS], "ids": ["a", "a"]}, "ids"),
+        ({"documents": [BANANAS], "metadata": {}}, "metadata"),
+    ],
+)
+def test_wrong_documents_name_the_field(service, body, field):
+    details = problem(post(service, "/index", body), 422)
+    assert fields(details) == [field]
+
+
+def test_every_wrong_field_is_named_at_once(service):
+    body = {"question": "", "top_k": -1, "use_cache": 0, "why": 1}
+    details = problem(post(service, "/query", body), 422)
+    assert fields(details) == ["question", "top_k", "use_cache", "why"]
+
+
+def test_what_was_sent_is_not_sent_back(service):
+    body = {"question": "secret-word " * 100, "secret": "secret-word"}
+    assert "secret-word" not in service.http.post("/query", json=body).text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{"question": ', b"", b"null", b"\xff\xfe", b"[" * 100_000, b'{"question": "\xff"}'],
+)
+def test_a_body_that_is_not_json_is_refused(service, content):
+    response = service.http.post("/query", content=content, headers=JSON)
+    assert fields(problem(response, 422)) == ["body"]
+
+
+def test_metadata_that_json_does_not_know_is_refused(service):
+    body = {"documents": [BANANAS], "metadatas": [{"score": float("nan")}]}
+    assert fields(problem(post(service, "/index", body), 422)) == ["metadatas"]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
+def test_another_content_type_is_refused(service, kind):
+    headers = {"Content-Type": kind} if kind else {}
+    content = json.dumps({"question": QUESTION}).encode()
+    response = service.http.post("/query", content=content, headers=headers)
+    assert "application/json" in problem(response, 415)["detail"]
+
+
+def test_a_path_that_is_not_there_says_so(service):
+    problem(service.http.get("/documents/1"), 404)
+
+
+def test_a_method_that_is_not_possible_names_those_that_are(service):
+    response = service.http.get("/query")
+    problem(response, 405)
+    assert response.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    "job_id", ["0" * 32, "unknown", "0" * 32 + ":documents", "..%2F..%2Fetc", "%00"]
+)
+def test_a_job_that_is_not_there_says_so(service, job_id):
+    problem(service.http.get(f"/jobs/{job_id}"), 404)
+
+
+@pytest.fixture(scope="module")
+def too_much():
+    return json.dumps({"documents": ["x" * 9 * 2**20]}).encode()
+
+
+def test_a_large_body_is_refused(service, too_much):
+    response = service.http.post("/index", content=too_much, headers=JSON)
+    assert "8388608 bytes" in problem(response, 413)["detail"]
+
+
+def test_a_large_body_without_an_announced_length_is_refused(service, too_much):
+    def parts():
+        for start in range(0, len(too_much), 2**16):
+            yield too_much[start : start + 2**16]
+
+    problem(service.http.post("/index", content=parts(), headers=JSON), 413)
+
+
+def test_the_log_holds_no_traceback_and_no_question(service):
+    service.http.post("/query", json={"question": "Where is the hidden treasure?"})
+    assert "Traceback" not in service.log
+    assert "treasure" not in service.log
