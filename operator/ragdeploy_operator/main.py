@@ -154,6 +154,8 @@ async def _run_kopf(
             clusterwide=not settings.watch_namespaces,
             namespaces=settings.watch_namespaces,
             standalone=True,
+            # kopf would ask for the user's name, and in a container the user has none
+            identity=settings.pod_name,  # type: ignore[arg-type] # its NewType is not exported
             ready_flag=started,
         )
     raise RuntimeError("kopf has ended")
