@@ -18,9 +18,13 @@ PYTHON_IMAGE ?= python:3.11-slim-bookworm
 REDIS_IMAGE ?= redis:7.0-bookworm
 MILVUS_IMAGE ?= milvusdb/milvus:v2.3.5
 KIND_NODE_IMAGE ?= kindest/node:v1.35.4
+METRICS_SERVER_IMAGE ?= registry.k8s.io/metrics-server/metrics-server:v0.9.0
 KIND_CLUSTER ?= ragdeploy
+# What `make deploy` applies.
+EXAMPLE ?= examples/without-llm.yaml
 
-export SERVICE_IMAGE OPERATOR_IMAGE PYTHON_IMAGE REDIS_IMAGE MILVUS_IMAGE KIND_NODE_IMAGE KIND_CLUSTER
+export SERVICE_IMAGE OPERATOR_IMAGE PYTHON_IMAGE REDIS_IMAGE MILVUS_IMAGE KIND_NODE_IMAGE METRICS_SERVER_IMAGE \
+  KIND_CLUSTER EXAMPLE
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,7 +36,7 @@ PYTEST := $(BIN)/pytest
 help: ## Print this list.
 	@awk 'BEGIN {FS = ":.*##"; printf "Usage: make \033[36mTARGET\033[0m [VARIABLE=value]\n"} \
 	  /^##@ V/ {next} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
-	  /^[a-zA-Z_-]+:.*##/ {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-zA-Z0-9_-]+:.*##/ {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---- environments: made once, renewed when the lock file changes ----
 
@@ -110,3 +114,28 @@ bench-operator: $(VENV)/.dev ## Count the operator's writes from the API server'
 .PHONY: lock
 lock: $(UV) ## Renew the lock file after a change of dependencies.
 	@$(UV) lock
+
+##@ Kubernetes, on a kind cluster of its own
+.PHONY: images
+images: ## Build the images of the service and of the operator.
+	@hack/images
+
+.PHONY: kind-up
+kind-up: $(CLUSTER_TOOLS) ## Make the kind cluster, with metrics-server; nothing is done if it is there.
+	@hack/kind-up
+
+.PHONY: install-operator
+install-operator: kind-up images ## Load the images and install the operator with the chart.
+	@hack/install-operator
+
+.PHONY: deploy
+deploy: install-operator ## The same, then apply an example, wait until it is ready, and say what to do next.
+	@hack/deploy-example
+
+.PHONY: e2e
+e2e: install-operator $(VENV)/.dev ## Drive the bundle on kind as a user would, from apply to delete.
+	@$(PYTEST) -m e2e tests/e2e $(ARGS)
+
+.PHONY: kind-down
+kind-down: $(CLUSTER_TOOLS) ## Delete the kind cluster.
+	@kind delete cluster --name $(KIND_CLUSTER)
