@@ -76,6 +76,12 @@ class ApiClient:
         """Ask what became of a job: ``GET /jobs/{id}``."""
         return self._json("GET", f"/jobs/{quote(job_id, safe='')}")
 
+    def chunks(self) -> int | None:
+        """Count the passages that can be found: ``GET /health``; None if it is not told."""
+        parts = self._json("GET", "/health").get("parts") or {}
+        count = parts.get("vector_store", {}).get("chunks")
+        return count if isinstance(count, int) else None
+
     def _json(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:

@@ -41,17 +41,33 @@ def index(
             f"there is no file of a known kind ({', '.join(SUFFIXES)}) in what was named."
         )
     started = time.monotonic()
-    with ApiClient(url, api_key) as client, _progress(len(files)) as show:
-        ingestion = Ingestion(client, on_progress=show)
-        ingestion.run(files)
-    seconds = time.monotonic() - started
+    with ApiClient(url, api_key) as client:
+        before = client.chunks()
+        with _progress(len(files)) as show:
+            ingestion = Ingestion(client, on_progress=show)
+            ingestion.run(files)
+        seconds = time.monotonic() - started
+        after = client.chunks()
     tally = ingestion.tally
-    typer.echo(f"{tally.indexed} documents indexed in {seconds:.1f} s.")
+    typer.echo(_summary(tally.indexed, seconds=seconds, before=before, after=after))
     if tally.problems:
         typer.echo(f"{len(tally.problems)} could not be indexed:", err=True)
         for problem in tally.problems:
             typer.echo(f"  {problem}", err=True)
         raise typer.Exit(1)
+
+
+def _summary(documents: int, *, seconds: float, before: int | None, after: int | None) -> str:
+    text = f"{documents:,} documents indexed in {seconds:.1f} s."
+    if before is None or after is None:
+        return text
+    new = after - before
+    if new <= 0:
+        return f"{text} The collection holds {after:,} passages."
+    return (
+        f"{text} {new:,} new passages, {new / seconds:.0f} a second; "
+        f"the collection holds {after:,}."
+    )
 
 
 @contextmanager

