@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import openai
 import structlog
@@ -64,7 +65,7 @@ class OpenAIModel:
         try:
             async with asyncio.timeout(self._seconds):
                 completion: ChatCompletion = await self._retrying()(self._ask, prompt)
-        except (openai.OpenAIError, TimeoutError) as error:
+        except (openai.OpenAIError, json.JSONDecodeError, TimeoutError) as error:
             _log_failure(error, model=self.name)
             raise LanguageModelUnavailable(f"The language model {self.name} gave no answer.") from (
                 error

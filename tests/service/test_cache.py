@@ -1,0 +1,184 @@
+"""Answers that are kept: the same question twice, never a stale one, and no cache at all."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+
+from tests.service.api import BANANAS, SCALING, TIDES, ask, counter, index, texts
+from tests.support.service import ServiceProcess
+from tests.support.waiting import eventually
+
+QUESTION = "How do I scale the API?"
+PENGUINS = "The penguin is a bird that cannot fly."
+
+
+@pytest.fixture(scope="module", params=["in the process", "redis"])
+def _shared(request, tmp_path_factory, model, _llm):
+    settings = {"RAG_EMBEDDING_MODEL_DIR": str(model.folder), "OPENAI_BASE_URL": _llm.url}
+    if request.param == "redis":
+        redis = request.getfixturevalue("_redis").start()
+        settings["REDIS_URL"] = redis.url
+    with ServiceProcess(settings, folder=tmp_path_factory.mktemp("service")) as service:
+        yield service
+
+
+@pytest.fixture
+def cached(_shared, request, llm):
+    """A service whose cache holds nothing: the documents have just been indexed."""
+    if request.node.callspec.params["_shared"] == "redis":
+        request.getfixturevalue("redis_server")
+    index(_shared.http, SCALING, BANANAS)
+    llm.reset()
+    return _shared
+
+
+def test_a_question_is_answered_once(cached, llm):
+    hits = counter(cached.http, "rag_cache_lookups_total", found="exact")
+    first, second = ask(cached.http, QUESTION), ask(cached.http, QUESTION)
+    assert (first["cached"], second["cached"]) == ("none", "exact")
+    for field in ("answer", "sources", "mode"):
+        assert first[field] == second[field]
+    assert second["usage"] is None
+    assert second["request_id"] != first["request_id"]
+    assert len(llm.calls) == 1
+    assert counter(cached.http, "rag_cache_lookups_total", found="exact") == hits + 1
+
+
+def test_another_number_of_sources_is_another_answer(cached):
+    ask(cached.http, QUESTION, top_k=1)
+    answer = ask(cached.http, QUESTION, top_k=2)
+    assert answer["cached"] == "none"
+    assert len(answer["sources"]) == 2
+
+
+def test_the_cache_can_be_passed_by(cached, llm):
+    ask(cached.http, QUESTION)
+    assert ask(cached.http, QUESTION, use_cache=False)["cached"] == "none"
+    assert len(llm.calls) == 2
+
+
+def test_an_answer_never_outlives_the_documents_it_was_made_from(cached):
+    question = "Which bird cannot fly?"
+    assert PENGUINS not in texts(ask(cached.http, question))
+    assert ask(cached.http, question)["cached"] == "exact"
+    index(cached.http, PENGUINS)
+    answer = ask(cached.http, question)
+    assert answer["cached"] == "none"
+    assert texts(answer)[0] == PENGUINS
+
+
+async def test_an_answer_made_before_an_index_job_is_not_kept_after_it(cached, llm):
+    """The question is asked before the job and answered after it: its answer is already old."""
+    llm.delay = 3
+    question = {"question": "What do the tides follow?"}
+    async with httpx.AsyncClient(base_url=cached.url, timeout=30) as http:
+        early = asyncio.create_task(http.post("/query", json=question))
+        await asyncio.to_thread(eventually, lambda: llm.calls, what="the model is asked")
+        await asyncio.to_thread(index, cached.http, TIDES)
+        llm.delay = 0
+        late = await http.post("/query", json=question)
+        assert texts(late.json())[0] == TIDES  # and did not join the early one
+        assert TIDES not in texts((await early).json())
+        assert texts((await http.post("/query", json=question)).json())[0] == TIDES
+
+
+async def test_a_hundred_equal_questions_cost_one_call_of_the_model(cached, llm):
+    llm.delay = 1
+    async with httpx.AsyncClient(base_url=cached.url, timeout=60) as http:
+        responses = await asyncio.gather(
+            *(http.post("/query", json={"question": QUESTION}) for _ in range(100))
+        )
+    assert {response.status_code for response in responses} == {200}
+    assert len({response.json()["answer"] for response in responses}) == 1
+    assert len({response.json()["request_id"] for response in responses}) == 100
+    assert len(llm.calls) == 1
+
+
+async def test_an_asker_who_leaves_takes_nothing_from_the_others(cached, llm):
+    llm.delay = 2
+    body = {"question": QUESTION}
+    async with httpx.AsyncClient(base_url=cached.url, timeout=30) as http:
+        first = asyncio.create_task(http.post("/query", json=body))
+        await asyncio.to_thread(eventually, lambda: llm.calls, what="the model is asked")
+        second = asyncio.create_task(http.post("/query", json=body))
+        await asyncio.sleep(0.2)  # the second may join or come later; both must be answered
+        first.cancel()
+        assert (await second).json()["mode"] == "generated"
+    assert len(llm.calls) == 1
+
+
+def test_answers_expire(run_service):
+    service = run_service(RAG_CACHE_TTL_SECONDS="1")
+    index(service.http, SCALING)
+    ask(service.http, QUESTION)
+    assert ask(service.http, QUESTION)["cached"] == "exact"
+    eventually(lambda: ask(service.http, QUESTION)["cached"] == "none", what="the answer expires")
+
+
+def test_the_cache_can_be_switched_off(run_service):
+    service = run_service(RAG_CACHE_ENABLED="false")
+    index(service.http, SCALING)
+    assert [ask(service.http, QUESTION)["cached"] for _ in range(2)] == ["none", "none"]
+
+
+def test_another_model_gets_no_answers_of_the_first(run_service, llm, redis_server, tmp_path):
+    settings = {"OPENAI_BASE_URL": llm.url, "REDIS_URL": redis_server.url}
+    first = run_service(folder=tmp_path, RAG_LLM_MODEL="one", **settings)
+    index(first.http, SCALING)
+    ask(first.http, QUESTION)
+    first.stop()
+    second = run_service(folder=tmp_path, RAG_LLM_MODEL="two", **settings)
+    assert ask(second.http, QUESTION)["cached"] == "none"
+
+
+def test_a_dead_redis_costs_no_answer(run_service, redis_server, llm):
+    service = run_service(OPENAI_BASE_URL=llm.url, REDIS_URL=redis_server.url)
+    index(service.http, SCALING)
+    redis_server.kill()
+    for _ in range(3):
+        answer = ask(service.http, QUESTION)
+        assert (answer["mode"], answer["degraded"]) == ("generated", ["cache"])
+    assert service.http.get("/health/ready").status_code == 200
+    assert service.http.get("/health").json()["status"] == "degraded"
+    assert counter(service.http, "rag_degraded_total", part="cache") >= 3
+
+
+def test_a_redis_that_comes_back_is_used_again(run_service, redis_server):
+    service = run_service(REDIS_URL=redis_server.url)
+    index(service.http, SCALING)
+    redis_server.kill()
+    assert ask(service.http, QUESTION)["degraded"] == ["cache"]
+    redis_server.start()
+    eventually(
+        lambda: ask(service.http, QUESTION)["cached"] == "exact", what="the cache works again"
+    )
+
+
+def test_a_dead_redis_takes_in_no_documents(run_service, redis_server):
+    service = run_service(REDIS_URL=redis_server.url)
+    redis_server.kill()
+    response = service.http.post("/index", json={"documents": [SCALING]})
+    assert response.status_code == 503
+    assert "Redis" in response.json()["detail"]
+    assert int(response.headers["retry-after"]) > 0
+
+
+async def test_equal_questions_share_the_model_while_redis_is_down(run_service, redis_server, llm):
+    service = run_service(OPENAI_BASE_URL=llm.url, REDIS_URL=redis_server.url)
+    index(service.http, SCALING)
+    redis_server.kill()
+    llm.delay = 2
+    async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
+        await asyncio.gather(*(http.post("/query", json={"question": QUESTION}) for _ in range(20)))
+    assert len(llm.calls) == 1
+
+
+def test_the_password_of_redis_stands_nowhere(run_service, redis_server):
+    url = redis_server.url.replace("redis://", "redis://:the-password@")
+    service = run_service(REDIS_URL=url)
+    ask(service.http, QUESTION)
+    assert "the-password" not in service.log
+    assert "the-password" not in service.http.get("/health").text
