@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -33,14 +34,25 @@ def ask(
     typer.echo(answer["answer"])
     if answer["sources"]:
         typer.echo()
-    for number, source in enumerate(answer["sources"], start=1):
-        typer.echo(f"[{number}] {describe(source)}")
+    for line in describe(answer["sources"]):
+        typer.echo(line)
 
 
-def describe(source: dict[str, Any]) -> str:
-    """Name a source in one line: title, place, score."""
-    metadata = source.get("metadata") or {}
-    place = metadata.get("url") or metadata.get("source") or source.get("doc_id") or "?"
+def describe(sources: Sequence[dict[str, Any]]) -> list[str]:
+    """Name each document in one line: its citations, title, place and best score."""
+    citations: dict[str, list[str]] = {}
+    best: dict[str, dict[str, Any]] = {}
+    for source in sources:
+        citations.setdefault(source["doc_id"], []).append(f"[{source['citation']}]")
+        best.setdefault(source["doc_id"], source)
+    return [
+        f"{' '.join(citations[doc_id])} {_name(source)} ({source['score']:.2f})"
+        for doc_id, source in best.items()
+    ]
+
+
+def _name(source: dict[str, Any]) -> str:
+    metadata = source["metadata"]
+    place = str(metadata.get("url") or metadata.get("source") or source["doc_id"])
     title = metadata.get("title")
-    name = f"{title} - {place}" if title and title != place else str(place)
-    return f"{name} ({source['score']:.2f})"
+    return f"{title} - {place}" if title and title != place else place

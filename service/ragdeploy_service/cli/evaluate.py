@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,8 +11,6 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel, Field, ValidationError
-from rich.console import Console
-from rich.table import Table
 
 from ragdeploy_service.cli.client import ApiClient
 from ragdeploy_service.cli.console import DEFAULT_URL, ApiKey, Failure, Url
@@ -62,9 +61,11 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps({**summary, "results": [asdict(r) for r in results]}, indent=2))
         return
-    _print_table(results)
+    typer.echo(f"{'rank':>4}  {'question':<60}  first source")
+    for result in results:
+        typer.echo(_line(result))
     typer.echo(
-        f"hits at {top_k}: {summary['hits']} of {summary['questions']}, "
+        f"\nhits at {top_k}: {summary['hits']} of {summary['questions']}, "
         f"hits at 1: {summary['hits_at_1']}, mean reciprocal rank: {summary['mrr']:.2f}"
     )
 
@@ -118,9 +119,8 @@ def _is_any(place: str, relevant: Sequence[str]) -> bool:
     return any(place == path or place.endswith("/" + path) for path in relevant)
 
 
-def _print_table(results: Sequence[Result]) -> None:
-    table = Table("rank", "question", "first source", box=None, pad_edge=False)
-    for result in results:
-        rank = str(result.rank) if result.rank else "-"
-        table.add_row(rank, result.question, result.found[0] if result.found else "")
-    Console().print(table)
+def _line(result: Result) -> str:
+    rank = str(result.rank) if result.rank else "-"
+    question = textwrap.shorten(result.question, 60, placeholder="...")
+    first = "/".join(Path(result.found[0]).parts[-2:]) if result.found else ""
+    return f"{rank:>4}  {question:<60}  {first}".rstrip()
