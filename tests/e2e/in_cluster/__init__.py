@@ -1,0 +1,55 @@
+"""Programs that run in the cluster beside the bundle, in the service's own image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.e2e.kubectl import Json
+
+PORT = 8000
+
+
+def program(name: str, *, image: str, environment: dict[str, str] | None = None) -> list[Json]:
+    """Make a pod that runs ``<name>.py`` of this folder, and a Service in front of its port."""
+    source = Path(__file__).with_name(f"{name}.py").read_text()
+    variables = [{"name": key, "value": value} for key, value in (environment or {}).items()]
+    container: Json = {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python", f"/program/{name}.py"],
+        "env": variables,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "program", "mountPath": "/program"}],
+    }
+    pod: Json = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "terminationGracePeriodSeconds": 1,
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [container],
+            "volumes": [{"name": "program", "configMap": {"name": name}}],
+        },
+    }
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name},
+            "data": {f"{name}.py": source},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name},
+            "spec": {"selector": {"app": name}, "ports": [{"port": PORT}]},
+        },
+        pod,
+    ]

@@ -1,0 +1,42 @@
+"""A stand-in for an OpenAI-compatible server: it answers with the passages it was given."""
+
+import re
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+API_KEY = "sk-e2e"
+
+
+async def chat(request: Request) -> JSONResponse:
+    """Quote the first line of the prompt that speaks of what the question asks for."""
+    if request.headers.get("authorization") != f"Bearer {API_KEY}":
+        return JSONResponse({"error": {"message": "Incorrect API key provided"}}, 401)
+    body = await request.json()
+    prompt = "\n".join(str(message["content"]) for message in body["messages"])
+    about = re.search(r"(?i)[^\n]*rebuilt every[^\n]*", prompt)
+    answer = f"The model says [1]: {about[0] if about else 'I do not know.'}"
+    return JSONResponse(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": body["model"],
+            "choices": [
+                {
+                    "index": 0,
+                    "finish_reason": "stop",
+                    "message": {"role": "assistant", "content": answer},
+                }
+            ],
+            "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
+        }
+    )
+
+
+if __name__ == "__main__":
+    routes = [Route("/v1/chat/completions", chat, methods=["POST"])]
+    uvicorn.run(Starlette(routes=routes), host="0.0.0.0", port=8000)
