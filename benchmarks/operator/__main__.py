@@ -10,8 +10,8 @@ import argparse
 import sys
 
 from benchmarks.operator import measures
-from benchmarks.operator.report import print_report
 from benchmarks.operator.scene import Scene
+from benchmarks.report import print_report
 
 
 def main() -> None:
@@ -34,7 +34,8 @@ def main() -> None:
         _say(f"{options.minutes:g} idle minutes")
         rows += measures.idle(scene, [first, *one_by_one, *at_once], options.minutes)
         kubernetes = scene.cluster.api.request("GET", "/version")["gitVersion"]
-    print_report(rows, kubernetes=kubernetes)
+    setting = f"Kubernetes {kubernetes}; control plane and operator share the machine"
+    print_report(rows, setting=setting)
 
 
 def _say(what: str) -> None:

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from benchmarks.operator.report import Row, milliseconds
 from benchmarks.operator.scene import CREATED, Scene, children_created
+from benchmarks.report import Row, milliseconds
 from tests.controlplane import Entries
 from tests.support.operator import USER
 from tests.support.waiting import eventually

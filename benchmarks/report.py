@@ -22,11 +22,10 @@ class Row:
     target: str = ""
 
 
-def print_report(rows: Iterable[Row], *, kubernetes: str) -> None:
-    """Print the rows under the commit and the machine they belong to."""
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+def print_report(rows: Iterable[Row], *, setting: str) -> None:
+    """Print the rows under the commit, the machine and the setting they belong to."""
     print(f"\ncommit {commit()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-    print(f"Kubernetes {kubernetes}, {machine}; control plane and operator share the machine\n")
+    print(f"{os.cpu_count()} cores, Python {platform.python_version()}; {setting}\n")
     cells = [("measure", "value", "target"), *((r.measure, r.value, r.target) for r in rows)]
     fitting = [row for row in cells if len(row[1]) <= _WIDEST]
     widths = [max(len(row[column]) for row in fitting) for column in range(3)]
