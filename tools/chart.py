@@ -57,6 +57,7 @@ def generate(chart: Path) -> dict[Path, str]:
     (chart / "values.schema.json").write_text(json.dumps(schema, indent=2) + "\n")
     _run("helm-tool", "inject", "--output", "README.md", cwd=chart)
     _run("helm-tool", "lint", "--templates", "templates", cwd=chart)
+    _run("helm", "lint", "--strict", "--quiet", ".", cwd=chart)
     generated = ("files/ragdeployments.yaml", "values.schema.json", "README.md")
     texts = {CHART / name: (chart / name).read_text() for name in generated}
     return texts | {INSTALL: _install(chart)}
