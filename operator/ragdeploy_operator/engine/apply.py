@@ -132,30 +132,26 @@ class Applier:
     async def _create(self, resource: RagDeployment, ref: Ref, where: Key, wanted: Json) -> Change:
         self._is_settled(resource, ref, wanted, {})  # raises what it was refused for
         foreign = self._memories[_key(resource)].foreign
-        # what was in the way the last time may be gone: look, do not try to write
-        adopting = await self._in_the_way(resource, ref, where) if ref in foreign else None
+        if ref in foreign:  # what was in the way may be gone: look first, do not just write
+            await self._look_what_is_in_the_way(resource, ref, where)
         try:
-            fixed = {"uid": adopting} if adopting else {"resourceVersion": _ABSENT}
-            await self._write(resource, ref, where, wanted, fixed)
+            await self._write(resource, ref, where, wanted, {"resourceVersion": _ABSENT})
         except Transient as error:
-            if error.reason != "Conflict" or adopting:
-                raise
-            # there is one that our label selector does not show: somebody else's,
-            # or one of ours that has lost the label
-            foreign.add(ref)
-            adopting = await self._in_the_way(resource, ref, where)
-            if adopting is None:
-                raise
-            await self._write(resource, ref, where, wanted, {"uid": adopting})
+            if error.reason == "Conflict":
+                foreign.add(ref)
+                await self._look_what_is_in_the_way(resource, ref, where)
+            raise
         foreign.discard(ref)
         logger.info("%s %s: created", where.namespace, ref)
-        return Change(ref=ref, created=adopting is None)
+        return Change(ref=ref, created=True)
 
-    async def _in_the_way(self, resource: RagDeployment, ref: Ref, where: Key) -> str | None:
-        """Uid of an unseen object with this name that we may take; None if there is none.
+    async def _look_what_is_in_the_way(self, resource: RagDeployment, ref: Ref, where: Key) -> None:
+        """Look at an object with this name that our label selector does not show.
 
         Raises:
-            NotOwned: there is one that we may not.
+            NotOwned: it is somebody else's.
+            Transient: it is ours, and has lost the label. It is known from now on, so that
+                the next try can be made with it in mind.
         """
         kind = self._kinds[ref.kind]
         try:
@@ -163,10 +159,11 @@ class Applier:
         except ApiError as error:
             raise explain(error, ref, doing="get") from error
         if found is None:
-            return None
+            return
         check_owner(resource, ref, found)
-        uid: str = found["metadata"]["uid"]
-        return uid
+        self._stores[ref.kind].put(found, quietly=True)
+        self._memories[_key(resource)].foreign.discard(ref)
+        raise Transient(f"{ref} had lost its labels.", reason="Conflict")
 
     # ---- writing ----
     async def _write(

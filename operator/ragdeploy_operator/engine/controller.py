@@ -11,7 +11,7 @@ from typing import NoReturn
 from ragdeploy_operator.engine.backoff import Backoff
 from ragdeploy_operator.engine.metrics import Metrics
 from ragdeploy_operator.engine.queue import WorkQueue
-from ragdeploy_operator.engine.reconcile import Reconciler
+from ragdeploy_operator.engine.reconcile import Outcome, Reconciler
 from ragdeploy_operator.errors import NotOwned, ReconcileError, Transient
 from ragdeploy_operator.objects import Key
 
@@ -65,42 +65,45 @@ class Controller:
     async def _look_at(self, key: Key) -> None:
         try:
             async with asyncio.timeout(_DEADLINE):
-                soon = await self._reconciler.reconcile(key)
+                outcome = await self._reconciler.reconcile(key)
         except ReconcileError as error:
-            self._count("error", error.reason)
-            logger.info("%s: %s: %s", key, error.reason, error.message)
-            self._queue.add_after(key, self._delay(key, error))
+            outcome = Outcome(fault=error)
         except TimeoutError:
-            self._count("error", "Timeout")
-            logger.warning("%s: not done within %g s, trying again", key, _DEADLINE)
-            self._queue.add_after(key, self._failed(key, _REFUSAL))
-        except Exception:
+            outcome = Outcome(fault=Transient(f"Not done within {_DEADLINE:g} s.", reason="Slow"))
+        except Exception as error:
             # a bug, for this one resource: the others must not suffer from it
-            self._count("error", "Bug")
             logger.exception("%s: cannot be handled", key)
-            self._queue.add_after(key, self._failed(key, _REFUSAL))
-        else:
-            self._count("success")
+            outcome = Outcome(fault=Transient(f"{type(error).__name__}", reason="Bug"))
+        self._count(outcome)
+        if outcome.gone:
             self._failures.pop(key, None)
-            if self._reconciler.knows(key):
-                later = self._resync * random.uniform(0.9, 1.1)  # noqa: S311 - only spread
-                self._queue.add_after(key, later if soon is None else soon)
-            else:
-                self._queue.cancel(key)
+            self._queue.cancel(key)
+        else:
+            self._queue.add_after(key, self._wait(key, outcome))
 
-    def _delay(self, key: Key, error: ReconcileError) -> float:
-        """Seconds until the next try after an error; what it waits for may come sooner."""
-        if isinstance(error, Transient):
-            is_outage = error.reason.startswith("Api")
-            return self._failed(key, _OUTAGE if is_outage else _REFUSAL, error.retry_after or 0.0)
-        self._failures.pop(key, None)
-        return _SLOWLY if isinstance(error, NotOwned) else self._resync
+    def _wait(self, key: Key, outcome: Outcome) -> float:
+        """Seconds until the next look, if no event comes before."""
+        waits = [self._resync * random.uniform(0.9, 1.1)]  # noqa: S311 - only spread
+        if outcome.soon is not None:
+            waits.append(outcome.soon)
+        fault = outcome.fault
+        if isinstance(fault, Transient):
+            is_outage = fault.reason.startswith("Api")
+            backoff = _OUTAGE if is_outage else _REFUSAL
+            waits.append(self._failed(key, backoff, fault.retry_after or 0.0))
+        else:
+            self._failures.pop(key, None)
+        if isinstance(fault, NotOwned):
+            waits.append(_SLOWLY)
+        if fault:
+            logger.info("%s: %s: %s", key, fault.reason, fault.message)
+        return min(waits)
 
     def _failed(self, key: Key, backoff: Backoff, at_least: float = 0.0) -> float:
         self._failures[key] += 1
         return backoff.delay(self._failures[key], at_least=at_least)
 
-    def _count(self, result: str, reason: str | None = None) -> None:
-        self._metrics.reconciles.labels(result).inc()
-        if reason:
-            self._metrics.errors.labels(reason).inc()
+    def _count(self, outcome: Outcome) -> None:
+        self._metrics.reconciles.labels("error" if outcome.fault else "success").inc()
+        if outcome.fault:
+            self._metrics.errors.labels(outcome.fault.reason).inc()

@@ -33,6 +33,18 @@ from ragdeploy_operator.status.rollout import rollout
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a look at a resource ended."""
+
+    gone: bool = False
+    """There is no such resource any more."""
+    fault: ReconcileError | None = None
+    """Why it could not be finished. The status tells of it."""
+    soon: float | None = None
+    """Seconds after which the status can be written, if that had to wait."""
+
+
 class Reconciler:
     """Brings resources to what they should be.
 
@@ -68,30 +80,23 @@ class Reconciler:
         self._images = images
         self._optional_kinds = optional_kinds
 
-    async def reconcile(self, key: Key) -> float | None:
+    async def reconcile(self, key: Key) -> Outcome:
         """Look at a resource once, and do what is to be done.
 
-        Returns:
-            Seconds after which to look again, if that is soon; None if not.
-
         Raises:
-            ReconcileError: why it could not be finished. The status tells of it already.
+            ReconcileError: not even the status could be written.
         """
         body = self._mirror.resources.get(key)
         if body is None or "deletionTimestamp" in body["metadata"]:
             self.forget(key)
-            return None
+            return Outcome(gone=body is None)
         try:
             return await self._work(key, body)
         except ResourceGone:
             logger.info("%s: gone without a word, forgetting it", key)
             self._mirror.resources.forget(key, uid=body["metadata"]["uid"])
             self.forget(key)
-            return None
-
-    def knows(self, key: Key) -> bool:
-        """Whether there is such a resource, as far as we have heard."""
-        return self._mirror.resources.get(key) is not None
+            return Outcome(gone=True)
 
     def forget(self, key: Key) -> None:
         """Drop everything that is kept about a resource that is gone."""
@@ -99,12 +104,12 @@ class Reconciler:
         self._applier.forget(key)
         self._reporter.forget(key)
 
-    async def _work(self, key: Key, body: Json) -> float | None:
+    async def _work(self, key: Key, body: Json) -> Outcome:
         try:
             resource = RagDeployment.parse(body)
         except Invalid as error:
             await self._reporter.refuse(key, body, error)
-            raise
+            return Outcome(fault=error)
         if not body["status"].get("conditions"):
             # somebody sits in front of kubectl: say at once that work has begun
             await self._reporter.report(Facts(resource=resource, kinds=self._optional_kinds()))
@@ -113,10 +118,9 @@ class Reconciler:
             await self._converge(key, resource, body, found)
         except ReconcileError as error:
             found.fault = error
+            self._tell(resource, error)
         soon = await self._reporter.report(self._facts(key, resource, found))
-        if found.fault:
-            raise found.fault
-        return soon
+        return Outcome(fault=found.fault, soon=soon)
 
     def _facts(self, key: Key, resource: RagDeployment, found: _Found) -> Facts:
         seen = self._mirror.observe(key)
@@ -129,6 +133,11 @@ class Reconciler:
             adopted=adopted(_child(resource, seen, DEPLOYMENT.kind)),
             leftovers=found.leftovers,
         )
+
+    def _tell(self, resource: RagDeployment, error: ReconcileError) -> None:
+        """Tell of a failure that will be tried again; the others are news in the status."""
+        if isinstance(error, Transient) and error.reason != "Conflict":
+            self._recorder.tell(resource, "Warning", error.reason, error.message, action="Apply")
 
     # ---- towards what is wanted ----
     async def _converge(self, key: Key, resource: RagDeployment, body: Json, found: _Found) -> None:

@@ -1,0 +1,55 @@
+"""The operator as it is shipped, on a real control plane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.controlplane import ControlPlane
+from tests.operator.bundle import Bundle
+from tests.operator.running import RunningOperator
+
+
+@pytest.fixture(scope="module")
+def operator_settings() -> dict[str, str]:
+    """Environment variables for the operator; a file of tests may have its own."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def operator(
+    cluster: ControlPlane,
+    tmp_path_factory: pytest.TempPathFactory,
+    operator_settings: dict[str, str],
+) -> Iterator[RunningOperator]:
+    """The operator, running for the tests of one file under exactly the shipped RBAC."""
+    folder: Path = tmp_path_factory.mktemp("operator")
+    with RunningOperator(cluster, folder=folder, settings=operator_settings) as running:
+        running.wait_leading()
+        yield running
+
+
+@pytest.fixture
+def bundle(
+    operator: RunningOperator, cluster: ControlPlane, namespace: str
+) -> Callable[..., Bundle]:
+    """Makes RagDeployments in the test's namespace: ``bundle(api={...})``."""
+
+    def make(*, name: str = "docs", **spec: object) -> Bundle:
+        return Bundle(cluster, namespace, name).apply(**spec)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _show_its_log(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Add what the operator logged during a test to the report of its failure."""
+    if "operator" not in request.fixturenames:
+        yield
+        return
+    running: RunningOperator = request.getfixturevalue("operator")
+    before = len(running.log)
+    yield
+    request.node.add_report_section("call", "log of the operator", running.log[before:])

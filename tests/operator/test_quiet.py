@@ -1,0 +1,24 @@
+"""An operator with nothing to do does nothing."""
+
+import pytest
+
+from tests.support.operator import USER
+
+
+@pytest.fixture(scope="module")
+def operator_settings():
+    # it looks at everything every second instead of every ten minutes: an idle day in a minute
+    return {"RAGDEPLOY_RESYNC_SECONDS": "1"}
+
+
+@pytest.mark.behaviour(10)
+def test_an_idle_operator_writes_its_lease_and_nothing_else(cluster, operator, bundle):
+    docs = bundle().wait_children().run()
+    docs.wait_condition("ScalingReady", "False", timeout=60)  # the autoscaler has had its say
+    operator.wait_looks(5)
+    before = cluster.audit.mark()
+    operator.wait_looks(40)
+    entries = cluster.audit.since(before).by(USER)
+    assert entries.writes(without=["leases"]) == ()
+    assert entries.of("leases").writes()
+    assert entries.reads() == ()
