@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ragdeploy_service.adapters.model_files import ModelFiles
-from tests.support.milvus import MilvusLiteServer
+from tests.support.milvus import URI_VARIABLE, MilvusLiteServer, MilvusServer
 from tests.support.service import ServiceProcess
 
 
@@ -42,3 +42,15 @@ def run_replica(
         return run_service(MILVUS_URI=milvus.uri, REDIS_URL=redis_server.url, **settings)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def milvus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusServer]:
+    """A real Milvus server, if this machine has one."""
+    server = MilvusServer.find(tmp_path_factory.mktemp("milvus-server"))
+    if server is None:
+        pytest.skip(
+            f"no Milvus server: set {URI_VARIABLE}, or put milvus-server on PATH (PyPI: milvus)"
+        )
+    yield server.start()
+    server.stop()

@@ -1,0 +1,63 @@
+"""The end of a service: nothing that was begun is cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import httpx
+
+from tests.service.api import SCALING, ask, index, problem, submit, texts
+from tests.support.waiting import eventually
+
+QUESTION = "How do I scale the API?"
+
+
+async def test_a_running_request_is_answered_and_the_probe_fails_first(run_service, llm):
+    # Not on loopback alone, as in a cluster; there new connections are served a moment longer.
+    service = run_service(OPENAI_BASE_URL=llm.url, RAG_HOST="0.0.0.0", RAG_AUTH_ENABLED="false")
+    await asyncio.to_thread(index, service.http, SCALING)
+    llm.delay = 3
+    async with httpx.AsyncClient(base_url=service.url, timeout=30) as http:
+        running = asyncio.create_task(http.post("/query", json={"question": QUESTION}))
+        await asyncio.to_thread(eventually, lambda: llm.calls, what="the model is asked")
+        service.process.signal(signal.SIGTERM)
+
+        def draining():
+            response = httpx.get(f"{service.url}/health/ready")
+            return response if response.status_code == 503 else None
+
+        probe = await asyncio.to_thread(eventually, draining, what="the probe fails")
+        assert "shutting down" in problem(probe, 503)["detail"]
+        assert (await running).json()["mode"] == "generated"
+    assert await asyncio.to_thread(service.process.wait) == 0
+
+
+async def test_a_request_that_takes_too_long_ends_with_the_drain(run_service, llm):
+    service = run_service(OPENAI_BASE_URL=llm.url, RAG_DRAIN_SECONDS="1")
+    await asyncio.to_thread(index, service.http, SCALING)
+    llm.delay = 25
+    async with httpx.AsyncClient(base_url=service.url, timeout=30) as http:
+        running = asyncio.create_task(http.post("/query", json={"question": QUESTION}))
+        await asyncio.to_thread(eventually, lambda: llm.calls, what="the model is asked")
+        service.process.signal(signal.SIGTERM)
+        await asyncio.to_thread(service.process.wait, timeout=15)
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def test_a_service_alone_finishes_its_jobs_before_it_ends(run_service, tmp_path):
+    service = run_service(folder=tmp_path)
+    for n in range(5):
+        submit(service.http, f"The number of the house is {n}.", SCALING)
+    service.stop()
+    again = run_service(folder=tmp_path)
+    found = texts(ask(again.http, "What is the number of the house?", top_k=50))
+    assert len(found) == 6
+
+
+def test_jobs_that_end_with_the_process_are_reported(run_service):
+    service = run_service(RAG_DRAIN_SECONDS="0")
+    for n in range(20):
+        submit(service.http, *(f"Chapter {n} of book {m}. " * 30 for m in range(20)))
+    service.stop()
+    assert "index their documents again" in service.log

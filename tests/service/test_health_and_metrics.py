@@ -1,0 +1,62 @@
+"""What people, Kubernetes and Prometheus can see of the service."""
+
+from __future__ import annotations
+
+from tests.service.api import SCALING, ask, counter, index
+
+QUESTION = "How do I scale the API?"
+
+
+def test_a_running_service_is_alive_ready_and_healthy(service):
+    assert service.http.get("/health/live").json() == {"status": "alive"}
+    assert service.http.get("/health/ready").json() == {"status": "ready"}
+    health = service.http.get("/health").json()
+    assert health["status"] == "healthy"
+    assert set(health["parts"]) == {"embedder", "vector_store", "cache", "jobs", "llm"}
+
+
+def test_health_counts_the_chunks(service):
+    before = service.http.get("/health").json()["parts"]["vector_store"]["chunks"]
+    index(service.http, "Clouds are made of water.", "Fog is a cloud on the ground.")
+    assert service.http.get("/health").json()["parts"]["vector_store"]["chunks"] == before + 2
+
+
+def test_questions_are_counted_by_their_outcome(service):
+    index(service.http, SCALING)
+    before = {
+        s: counter(service.http, "rag_requests_total", status=s)
+        for s in ("success", "rejected", "error")
+    }
+    latencies = counter(service.http, "rag_request_latency_seconds_count")
+    ask(service.http, QUESTION)
+    service.http.post("/query", json={"question": ""})
+    after = {s: counter(service.http, "rag_requests_total", status=s) for s in before}
+    assert after["success"] == before["success"] + 1
+    assert after["rejected"] == before["rejected"] + 1
+    assert after["error"] == before["error"]
+    assert counter(service.http, "rag_request_latency_seconds_count") == latencies + 2
+
+
+def test_every_stage_has_its_time(service):
+    index(service.http, SCALING)
+    ask(service.http, QUESTION, use_cache=False)
+    ask(service.http, QUESTION)
+    for stage in ("embed", "retrieve", "extract", "cache", "chunk", "store"):
+        assert counter(service.http, "rag_stage_seconds_count", stage=stage) > 0, stage
+
+
+def test_metrics_are_in_prometheus_format(service):
+    response = service.http.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert "# TYPE rag_requests_total counter" in response.text
+    assert "process_resident_memory_bytes" in response.text
+
+
+def test_a_json_log_has_one_object_for_each_line(run_service):
+    import json
+
+    service = run_service(RAG_LOG_FORMAT="json")
+    service.http.post("/query", json={"question": QUESTION}, headers={"X-Request-ID": "abc"})
+    lines = [json.loads(line) for line in service.log.splitlines()]
+    [request] = [line for line in lines if line.get("request_id") == "abc"]
+    assert (request["event"], request["status"], request["path"]) == ("request", 200, "/query")
