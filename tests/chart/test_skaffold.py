@@ -30,7 +30,7 @@ def test_every_dockerfile_is_there() -> None:
 def test_the_chart_takes_all_values_of_each_profile(chart: Chart, profile: str) -> None:
     set_values = "/deploy/helm/releases/0/setValues/"
     values = dict(RELEASE["setValues"])
-    values |= {template: "image" for template in RELEASE["setValueTemplates"]}
+    values |= dict.fromkeys(RELEASE["setValueTemplates"], "image")
     values |= {
         path.removeprefix(set_values): value
         for path, value in patches(profile).items()
