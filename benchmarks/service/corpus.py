@@ -64,7 +64,8 @@ def _from_debian(folder: Path) -> Path:
     subprocess.run(["apt-get", "download", DEBIAN_PACKAGE], **run)
     (package,) = folder.glob("*.deb")
     subprocess.run(["dpkg-deb", "--extract", package, folder / "deb"], **run)
-    return next(folder.glob("deb/usr/share/doc/python3*/html"))
+    # Some of the folders are links to the one that holds the pages.
+    return next(folder.glob("deb/usr/share/doc/python3*/html/library")).resolve().parent
 
 
 def _from_archive(folder: Path) -> Path:

@@ -1,0 +1,224 @@
+"""What a person sees who types ``ragdeploy`` in a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import httpx
+import pytest
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+def one_sentence(text: str) -> bool:
+    return "Traceback" not in text and text.startswith("ragdeploy: ")
+
+
+def test_index_then_ask(ragdeploy, run_service, docs):
+    service = run_service().url
+    indexed = ragdeploy("index", "docs", RAGDEPLOY_URL=service)
+    assert re.match(r"3 documents indexed in .* 3 new passages", indexed.stdout), indexed
+    asked = ragdeploy("ask", "When is staging rebuilt?", "--url", service)
+    assert "every Monday at 06:00" in asked.stdout
+    assert re.search(r"^\[1\] Rebuild - docs/rebuild\.md \(0\.\d\d\)$", asked.stdout, re.MULTILINE)
+
+
+def test_indexing_again_adds_nothing_and_a_change_replaces(ragdeploy, service, docs):
+    ragdeploy("index", "docs", "--url", service)
+    again = ragdeploy("index", "docs", "--url", service)
+    assert again.returncode == 0
+    assert "The collection holds 3 passages" in again.stdout
+    (docs / "lunch.txt").write_text("Lunch is served in the garden from one to three.\n")
+    ragdeploy("index", "docs", "--url", service)
+    answer = ragdeploy("ask", "Where is lunch?", "--url", service, "--json", "--top-k", 3)
+    texts = [source["text"] for source in json.loads(answer.stdout)["sources"]]
+    assert sum("garden" in text for text in texts) == 1
+    assert not any("canteen" in text for text in texts)
+
+
+def test_what_cannot_be_indexed_is_named_and_the_rest_goes_in(ragdeploy, service, docs):
+    (docs / "empty.md").write_text("\n")
+    indexed = ragdeploy("index", "docs", "--url", service)
+    assert indexed.returncode == 1
+    assert "3 documents indexed" in indexed.stdout
+    assert "1 could not be indexed:\n  docs/empty.md: holds no text" in indexed.stderr
+
+
+def test_a_document_that_the_service_refuses_does_not_stop_the_others(ragdeploy, run_service, docs):
+    service = run_service(RAG_MAX_BODY_BYTES="20000").url
+    (docs / "huge.txt").write_text("A long story. " * 4000)
+    indexed = ragdeploy("index", "docs", "--url", service)
+    assert indexed.returncode == 1
+    assert "3 documents indexed" in indexed.stdout
+    assert re.search(r"^  docs/huge\.txt: the service answers 413", indexed.stderr, re.MULTILINE)
+
+
+def test_what_is_excluded_is_not_indexed(ragdeploy, service, docs):
+    indexed = ragdeploy("index", "docs", "--exclude", "*.txt", "--url", service)
+    assert "2 documents indexed" in indexed.stdout
+
+
+def test_a_folder_without_documents_is_told(ragdeploy, tmp_path):
+    (tmp_path / "code").mkdir()
+    indexed = ragdeploy("index", "code", "--url", NOWHERE)
+    assert indexed.returncode == 1
+    assert "no file of a known kind (.txt, .md" in indexed.stderr
+
+
+@pytest.mark.parametrize("command", [("ask", "Who is there?"), ("index", "docs")])
+def test_without_a_service_the_remedy_is_told(ragdeploy, docs, command):
+    run = ragdeploy(*command, "--url", NOWHERE)
+    assert run.returncode == 1
+    assert one_sentence(run.stderr)
+    assert "ragdeploy serve" in run.stderr
+
+
+def test_a_missing_key_is_told_with_the_remedy(ragdeploy, run_service):
+    service = run_service(RAG_API_KEYS="a-key-of-sixteen-or-more").url
+    refused = ragdeploy("ask", "Who is there?", "--url", service)
+    assert refused.returncode == 1
+    assert "--api-key or RAGDEPLOY_API_KEY" in refused.stderr
+    taken = ragdeploy(
+        "ask", "Who is there?", "--url", service, RAGDEPLOY_API_KEY="a-key-of-sixteen-or-more"
+    )
+    assert taken.returncode == 0
+
+
+def test_a_question_that_is_refused_names_the_field(ragdeploy, service):
+    asked = ragdeploy("ask", "?", "--url", service)
+    assert asked.returncode == 1
+    assert one_sentence(asked.stderr)
+    assert "question" in asked.stderr
+
+
+@pytest.fixture
+def impostor() -> Iterator[Callable[..., str]]:
+    """Starts a web server that gives these responses in turn; gives its address."""
+    servers = []
+
+    def start(*responses: tuple[int, dict[str, str], str]) -> str:
+        queue = list(responses)
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                status, headers, body = queue.pop(0)
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+        server = HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+
+
+def test_a_busy_service_is_asked_again_when_it_says(ragdeploy, impostor):
+    answer = json.dumps({"answer": "At noon.", "sources": []})
+    url = impostor(
+        (503, {"Retry-After": "0"}, ""),
+        (429, {"Retry-After": "1"}, ""),
+        (200, {"Content-Type": "application/json"}, answer),
+    )
+    asked = ragdeploy("ask", "When is lunch?", "--url", url)
+    assert asked.stdout == "At noon.\n"
+
+
+def test_something_else_at_the_address_is_told(ragdeploy, impostor):
+    url = impostor((200, {"Content-Type": "text/html"}, "<h1>It works!</h1>"))
+    asked = ragdeploy("ask", "Who is there?", "--url", url)
+    assert f"{url} is not a ragdeploy service" in asked.stderr
+
+
+# ---- eval ----
+def test_eval_counts_questions_whose_page_is_among_the_sources(ragdeploy, service, docs, tmp_path):
+    ragdeploy("index", "docs", "--url", service)
+    cases = [
+        {"question": "When is staging rebuilt?", "relevant": ["docs/rebuild.md"]},
+        {"question": "How long is parental leave?", "relevant": ["leave.html"]},
+        {"question": "Where is lunch served?", "relevant": ["other.txt", "eave.html"]},
+    ]
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, cases)))
+    table = ragdeploy("eval", "q.jsonl", "--url", service, "--top-k", 1).stdout
+    assert "hits at 1: 2 of 3, hits at 1: 2, mean reciprocal rank: 0.67" in table
+    assert re.search(r"^   -  Where is lunch served\? +docs/lunch\.txt$", table, re.MULTILINE)
+    result = json.loads(ragdeploy("eval", "q.jsonl", "--url", service, "--json").stdout)
+    assert (result["hits"], result["questions"]) == (2, 3)
+    assert [case["rank"] for case in result["results"]] == [1, 1, None]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"question": "Where?"}', "q.jsonl:2: relevant: Field required"),
+        ("not json", "q.jsonl:2: line: Invalid JSON"),
+    ],
+)
+def test_a_wrong_line_of_a_question_file_is_named(ragdeploy, tmp_path, line, told):
+    good = '{"question": "Where is it?", "relevant": ["a"]}'
+    (tmp_path / "q.jsonl").write_text(f"{good}\n{line}\n")
+    run = ragdeploy("eval", "q.jsonl", "--url", NOWHERE)
+    assert run.returncode == 1
+    assert told in run.stderr
+
+
+# ---- serve ----
+def test_serve_says_where_it_listens_and_what_to_type_next_and_ends_well(run_service):
+    service = run_service()
+    greeting = service.log
+    assert f"ragdeploy listens on {service.url}" in greeting
+    assert f"index --url {service.url} docs/" in greeting
+    assert "Answers are extracts" in greeting
+    assert service.stop() == 0
+    assert "Traceback" not in service.log
+
+
+def test_serve_in_a_cluster_writes_nothing_but_json(run_service):
+    service = run_service(RAG_LOG_FORMAT="json")
+    lines = [json.loads(line) for line in service.log.splitlines()]
+    assert {"listening"} <= {line["event"] for line in lines}
+
+
+def test_a_port_that_is_taken_is_told_at_once(ragdeploy, service, model):
+    port = httpx.URL(service).port
+    run = ragdeploy("serve", "--port", port)
+    assert run.returncode == 1
+    assert one_sentence(run.stderr)
+    assert "--port or PORT" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"RAG_PORT": "http"}, "RAG_PORT"),
+        ({"PORT": "0"}, "PORT"),
+        ({"RAG_CHUNK_SIZE": "20", "RAG_CHUNK_OVERLAP": "19"}, "chunk_overlap"),
+        ({"RAG_HOST": "0.0.0.0"}, "RAG_API_KEYS"),
+        ({"RAG_EMBEDDING_MODEL_DIR": "/nowhere"}, "/nowhere, which has no model.onnx"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_a_sentence(ragdeploy, model, variables, told):
+    here = {"RAG_EMBEDDING_MODEL_DIR": str(model.folder)}
+    run = ragdeploy("serve", **(here | variables))
+    assert run.returncode == 1
+    assert one_sentence(run.stderr), run.stderr
+    assert told in run.stderr
+
+
+# ---- model fetch ----
+def test_model_fetch_says_what_was_tried(ragdeploy):
+    run = ragdeploy(
+        "model", "fetch", "--to", "here", HF_ENDPOINT=NOWHERE, RAG_MODEL_MAVEN_URL=NOWHERE
+    )
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    assert run.stderr.count(f"- {NOWHERE}: ") == 2
