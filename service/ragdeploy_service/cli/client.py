@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
-import stamina
 
 from ragdeploy_service.cli.console import Failure
 from ragdeploy_service.rag.models import Document
@@ -90,18 +91,20 @@ class ApiClient:
         Every call here may be repeated: documents have ids, so indexing one
         twice is indexing it once.
         """
-        try:
-            for attempt in stamina.retry_context(
-                on=_pause, attempts=None, timeout=_PATIENCE_SECONDS, wait_max=5.0
-            ):
-                with attempt:
-                    response = self._send(method, path, body)
-        except _Busy as busy:
-            raise Failure(
-                f"the service was still busy after {_PATIENCE_SECONDS:.0f} s: {busy}"
-            ) from busy
-        answer: dict[str, Any] = response.json()
-        return answer
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                response = self._send(method, path, body)
+            except _Busy as busy:
+                wait = busy.wait if busy.wait is not None else random.uniform(0.5, 2.0)  # noqa: S311
+                if time.monotonic() + wait > deadline:
+                    raise Failure(
+                        f"the service was still busy after {_PATIENCE_SECONDS:.0f} s: {busy}"
+                    ) from busy
+                time.sleep(wait)
+            else:
+                answer: dict[str, Any] = response.json()
+                return answer
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
         try:
@@ -124,13 +127,6 @@ class ApiClient:
         if "json" not in response.headers.get("content-type", ""):
             raise Failure(f"{self.url} is not a ragdeploy service: {path} gives no JSON.")
         return response
-
-
-def _pause(error: Exception) -> bool | float:
-    """Tell stamina whether to try again, and when if the service said so."""
-    if isinstance(error, _Busy):
-        return True if error.wait is None else error.wait
-    return False
 
 
 def _problem(response: httpx.Response) -> str:
