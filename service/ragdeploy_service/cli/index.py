@@ -91,12 +91,12 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
 
 
 def _lines(total: int) -> Callable[[int], None]:
-    last = time.monotonic()
+    said, last = 0, time.monotonic()
 
     def show(done: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _LINE_SECONDS:
-            last = time.monotonic()
+        nonlocal said, last
+        if done > said and time.monotonic() - last >= _LINE_SECONDS:
+            said, last = done, time.monotonic()
             typer.echo(f"{done}/{total} documents", err=True)
 
     return show
