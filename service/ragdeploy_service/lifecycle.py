@@ -101,3 +101,6 @@ class StoreMonitor:
                 await self.look()
             except RagError:
                 continue  # `look` has said why
+            except Exception:  # whatever it was, somebody must go on looking
+                _log.exception("looking at the vector store failed")
+                self._there.clear()

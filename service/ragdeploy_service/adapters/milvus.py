@@ -42,6 +42,7 @@ class MilvusStore:
         self._collection = collection
         self._lite = lite
         self._client: AsyncMilvusClient | None = None
+        self._opened = False
         self._mismatch: EmbeddingMismatch | None = None
         self._unflushed = 0
 
@@ -65,7 +66,7 @@ class MilvusStore:
 
     @property
     def opened(self) -> bool:
-        return self._client is not None
+        return self._opened
 
     async def open(self, *, dimension: int, fingerprint: str) -> None:
         collection = Collection(
@@ -81,8 +82,9 @@ class MilvusStore:
             self._mismatch = error
             raise
         self._mismatch = None
-        await self._disconnect()
-        self._client = self._address.asynchronous()
+        # Never replaced: closing a client breaks off the calls of others that still use it.
+        self._client = self._client or self._address.asynchronous()
+        self._opened = True
         if self._lite:  # what a killed process left in the log of writes
             await self._flush()
 
@@ -182,28 +184,24 @@ class MilvusStore:
         await self._call("query", _READ, **_NO_ROW)
 
     async def close(self) -> None:
-        await self._disconnect()
+        self._opened = False
+        if self._client is not None:
+            await self._client.close()
         if self._lite:
             await asyncio.to_thread(self._lite.close)
 
     async def _call(self, method: str, seconds: float, **arguments: Any) -> Any:
         """Call the client's ``method`` on the collection and wait at most ``seconds``."""
-        client = self._client
-        if client is None:
+        if not self._opened:
             raise self._mismatch or VectorStoreUnavailable("The vector store is not connected yet.")
-        call = getattr(client, method)
+        call = getattr(self._client, method)
         try:
             return await within(
                 seconds, method, lambda: call(self._collection, timeout=seconds, **arguments)
             )
         except CollectionGone:
-            await self._disconnect()
+            self._opened = False
             raise
-
-    async def _disconnect(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
 
 
 def _passage(hit: Any) -> Passage:

@@ -81,6 +81,11 @@ async def within(seconds: float, name: str, call: Callable[[], Awaitable[T]]) ->
         raise VectorStoreUnavailable(
             f"The vector store did not answer within {seconds:g} s ({name})."
         ) from error
+    except asyncio.CancelledError as error:
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise
+        # Nobody cancelled us: gRPC raises this too, in calls whose channel pymilvus replaced.
+        raise VectorStoreUnavailable(f"The call to the vector store broke off ({name}).") from error
     except (MilvusException, grpc.RpcError) as error:
         raise _in_our_words(error, name) from error
 

@@ -76,11 +76,15 @@ class JobWorker:
                 await self._unless_stopping(self._ready())
                 if (lease := await self._queue.take()) is not None:
                     await self._work(lease)
-                pause = _FIRST_PAUSE
             except Unavailable as error:
                 _log.warning("index jobs wait", reason=str(error), seconds=pause)
-                await self._unless_stopping(asyncio.sleep(pause))
-                pause = min(pause * 2, _LONGEST_PAUSE)
+            except Exception:  # whatever it was, somebody must go on with the jobs
+                _log.exception("index jobs wait", seconds=pause)
+            else:
+                pause = _FIRST_PAUSE
+                continue
+            await self._unless_stopping(asyncio.sleep(pause))
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _may_stop(self) -> bool:
         return self._stopping.is_set() and (self._queue.durable or not await self._queue.pending())
