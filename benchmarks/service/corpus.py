@@ -79,3 +79,7 @@ def _from_archive(folder: Path) -> Path:
     with tarfile.open(archive) as tar:
         tar.extractall(folder / "archive", filter="data")
     return next((folder / "archive").glob("*/library")).parent
+
+
+if __name__ == "__main__":
+    print(python_docs())
