@@ -1,0 +1,241 @@
+"""Job queues: nothing accepted is lost, nothing is taken in without bound."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ragdeploy_service.adapters.memory_jobs import MemoryJobs
+from ragdeploy_service.adapters.redis_client import connect
+from ragdeploy_service.adapters.redis_jobs import RedisJobs
+from ragdeploy_service.rag.errors import JobQueueFull, JobQueueUnavailable
+from ragdeploy_service.rag.models import Document, JobState
+from ragdeploy_service.settings import ServiceSettings
+
+DOCUMENTS = [
+    Document(id="one", text="香蕉 banana 😀", metadata={"source": "a.md", "deep": [1, None]}),
+    Document(id="two", text="Zwei"),
+]
+
+
+@pytest.fixture
+def new_redis_jobs(redis_server):
+    """Makes queues on one Redis, as several services would."""
+    settings = ServiceSettings(redis_url=redis_server.url)
+
+    def new(**options):
+        redis = connect(settings, timeout=5, connections=4)
+        return RedisJobs(redis, namespace="test:{jobs}", **{"lease_seconds": 0.3} | options)
+
+    return new
+
+
+@pytest.fixture(params=["memory", "redis"])
+def new_queue(request):
+    return MemoryJobs if request.param == "memory" else request.getfixturevalue("new_redis_jobs")
+
+
+@pytest.fixture
+async def queue(new_queue):
+    queue = new_queue(most_attempts=2)
+    yield queue
+    await queue.close()
+
+
+async def take(queue):
+    """The next job; there is one, so it comes."""
+    async with asyncio.timeout(10):
+        while (lease := await queue.take()) is None:
+            pass
+    return lease
+
+
+async def state(queue, job_id):
+    job = await queue.get(job_id)
+    return job.state
+
+
+async def test_documents_come_out_as_they_went_in(queue):
+    job = await queue.submit(DOCUMENTS)
+    lease = await take(queue)
+    assert lease.job_id == job.id
+    assert list(lease.documents) == DOCUMENTS
+    assert lease.attempt == 1
+
+
+async def test_jobs_come_out_in_their_order(queue):
+    jobs = [await queue.submit(DOCUMENTS) for _ in range(3)]
+    assert [(await take(queue)).job_id for _ in range(3)] == [job.id for job in jobs]
+
+
+async def test_a_job_goes_from_queued_over_running_to_succeeded(queue):
+    job = await queue.submit(DOCUMENTS)
+    assert (job.state, job.total, job.done) == (JobState.QUEUED, 2, 0)
+    assert await queue.get(job.id) == job
+    lease = await take(queue)
+    assert await state(queue, job.id) is JobState.RUNNING
+    assert await queue.renew(lease, done=1)
+    assert (await queue.get(job.id)).done == 1
+    assert await queue.finish(lease, errors=["Document 'two' has no text."])
+    ended = await queue.get(job.id)
+    assert (ended.state, ended.done, ended.attempts) == (JobState.SUCCEEDED, 2, 1)
+    assert ended.errors == ("Document 'two' has no text.",)
+    assert ended.created_at <= ended.started_at <= ended.finished_at
+    assert await queue.pending() == 0
+
+
+async def test_an_unknown_job_is_none(queue):
+    assert await queue.get("0" * 32) is None
+
+
+async def test_an_empty_queue_says_so_after_a_moment(queue):
+    assert await queue.take() is None
+
+
+async def test_a_job_that_comes_while_somebody_waits_is_taken_at_once(queue):
+    waiting = asyncio.create_task(take(queue))
+    await asyncio.sleep(0)
+    job = await queue.submit(DOCUMENTS)
+    assert (await waiting).job_id == job.id
+
+
+async def test_a_job_handed_back_is_taken_again_as_if_for_the_first_time(queue):
+    job = await queue.submit(DOCUMENTS)
+    assert await queue.hand_back(await take(queue))
+    assert await state(queue, job.id) is JobState.QUEUED
+    again = await take(queue)
+    assert (again.job_id, again.attempt) == (job.id, 1)
+
+
+async def test_a_failed_attempt_is_repeated_and_the_last_one_is_the_end(queue):
+    job = await queue.submit(DOCUMENTS)
+    assert await queue.fail(await take(queue), error="first") is JobState.QUEUED
+    assert (await queue.get(job.id)).errors == ("first",)
+    assert await queue.fail(await take(queue), error="second") is JobState.FAILED
+    ended = await queue.get(job.id)
+    assert (ended.state, ended.errors, ended.attempts) == (JobState.FAILED, ("second",), 2)
+    assert ended.finished_at is not None
+    assert await queue.pending() == 0
+
+
+async def test_a_full_queue_says_when_to_come_again(new_queue):
+    queue = new_queue(most_jobs=2)
+    await queue.submit(DOCUMENTS)
+    await queue.submit(DOCUMENTS)
+    with pytest.raises(JobQueueFull) as full:
+        await queue.submit(DOCUMENTS)
+    assert full.value.retry_after > 0
+    await queue.finish(await take(queue), errors=[])
+    await queue.submit(DOCUMENTS)
+    await queue.close()
+
+
+async def test_memory_bounds_bytes_too_but_takes_one_large_job():
+    queue = MemoryJobs(most_bytes=10)
+    await queue.submit([Document(id="large", text="x" * 100)])
+    with pytest.raises(JobQueueFull):
+        await queue.submit([Document(id="small", text="x")])
+
+
+# ---- what only a queue of several workers can do ----
+
+
+async def test_an_abandoned_job_goes_to_another_worker(new_redis_jobs):
+    one, two = new_redis_jobs(), new_redis_jobs()
+    job = await one.submit(DOCUMENTS)
+    lost = await take(one)
+    taken = await take(two)
+    assert (taken.job_id, taken.attempt) == (job.id, 2)
+    # The first worker was only slow. What it says now counts no more.
+    assert not await one.renew(lost, done=2)
+    assert not await one.finish(lost, errors=[])
+    assert not await one.hand_back(lost)
+    assert await one.fail(lost, error="late") is None
+    assert await state(one, job.id) is JobState.RUNNING
+    assert await two.finish(taken, errors=[])
+    assert await state(one, job.id) is JobState.SUCCEEDED
+
+
+async def test_a_renewed_job_stays_with_its_worker(new_redis_jobs):
+    one, two = new_redis_jobs(lease_seconds=1.5), new_redis_jobs(lease_seconds=1.5)
+    await one.submit(DOCUMENTS)
+    lease = await take(one)
+    for _ in range(3):
+        assert await two.take() is None  # waits about a second
+        assert await one.renew(lease, done=0)
+
+
+async def test_a_job_that_ends_every_worker_is_given_up(new_redis_jobs):
+    queue = new_redis_jobs(most_attempts=2)
+    job = await queue.submit(DOCUMENTS)
+    await take(queue)
+    await take(queue)
+    while await state(queue, job.id) is not JobState.FAILED:
+        assert await queue.take() is None
+    assert "Every worker" in (await queue.get(job.id)).errors[0]
+    assert await queue.pending() == 0
+
+
+async def test_documents_are_kept_until_the_job_has_succeeded(new_redis_jobs):
+    queue = new_redis_jobs(most_attempts=1)
+    redis = queue._redis
+    done, failed = await queue.submit(DOCUMENTS), await queue.submit(DOCUMENTS)
+    await queue.finish(await take(queue), errors=[])
+    await queue.fail(await take(queue), error="broken")
+    assert not await redis.exists(f"test:{{jobs}}:job:{done.id}:documents")
+    assert 0 < await redis.ttl(f"test:{{jobs}}:job:{failed.id}:documents") <= 7 * 24 * 3600
+    for job in (done, failed):
+        assert 0 < await redis.ttl(f"test:{{jobs}}:job:{job.id}") <= 7 * 24 * 3600
+
+
+async def test_a_job_whose_documents_are_gone_fails_with_words(new_redis_jobs):
+    queue = new_redis_jobs()
+    job = await queue.submit(DOCUMENTS)
+    await queue._redis.delete(f"test:{{jobs}}:job:{job.id}:documents")
+    assert await queue.take() is None
+    assert (await queue.get(job.id)).errors == (
+        "The documents of this job are lost; index them again.",
+    )
+
+
+async def test_a_redis_that_lost_everything_is_used_again(new_redis_jobs, redis_server):
+    queue = new_redis_jobs()
+    assert await queue.take() is None
+    redis_server.flush()
+    job = await queue.submit(DOCUMENTS)
+    assert (await take(queue)).job_id == job.id
+
+
+async def test_a_dead_redis_is_an_outage(new_redis_jobs, redis_server):
+    queue = new_redis_jobs()
+    redis_server.kill()
+    for call in (queue.submit(DOCUMENTS), queue.take(), queue.get("x"), queue.ping()):
+        with pytest.raises(JobQueueUnavailable):
+            await call
+
+
+async def test_a_redis_without_room_is_a_full_queue(new_redis_jobs, redis_server):
+    queue = new_redis_jobs()
+    redis_server.ask("CONFIG SET maxmemory 1")
+    try:
+        with pytest.raises(JobQueueFull):
+            await queue.submit(DOCUMENTS)
+    finally:
+        redis_server.ask("CONFIG SET maxmemory 0")
+
+
+async def test_workers_long_gone_are_forgotten(new_redis_jobs, monkeypatch):
+    monkeypatch.setattr("ragdeploy_service.adapters.redis_jobs._FORGET_CONSUMER_MS", -1)
+    one, two = new_redis_jobs(), new_redis_jobs()
+    await one.submit(DOCUMENTS)
+    await one.finish(await take(one), errors=[])
+    assert await consumers(one) == [one._consumer]
+    await one.submit(DOCUMENTS)
+    await take(two)
+    assert await consumers(two) == [two._consumer]
+
+
+async def consumers(queue):
+    found = await queue._redis.xinfo_consumers("test:{jobs}:jobs", "indexers")
+    return [consumer["name"].decode() for consumer in found]

@@ -1,0 +1,51 @@
+"""The prompt: passages that cannot pass for instructions."""
+
+from __future__ import annotations
+
+import re
+
+from ragdeploy_service.rag.models import Chunk, Passage
+from ragdeploy_service.rag.prompt import Prompt
+from ragdeploy_service.settings import DEFAULT_PROMPT
+
+
+def passages(*texts):
+    return [
+        Passage(chunk=Chunk(id=str(n), document_id="d", position=n, text=text), score=0.5)
+        for n, text in enumerate(texts)
+    ]
+
+
+def test_passages_are_numbered_and_fenced():
+    prompt = Prompt("{context}\n{question}").render("Why?", passages("One.", "Two."))
+    [nonce] = set(re.findall(r"<passage-([0-9a-f]{16})>", prompt))
+    assert f"[1]\n<passage-{nonce}>\nOne.\n</passage-{nonce}>" in prompt
+    assert f"[2]\n<passage-{nonce}>\nTwo.\n</passage-{nonce}>" in prompt
+    assert prompt.endswith("Why?")
+
+
+def test_a_passage_cannot_know_the_fence():
+    prompt = Prompt(DEFAULT_PROMPT)
+    first, second = (prompt.render("Why?", passages("One.")) for _ in range(2))
+    assert first != second
+
+
+def test_a_passage_may_hold_the_names_of_the_places():
+    prompt = Prompt("{context} / {question}").render("Why?", passages("{question} {context} {x}"))
+    assert "{question} {context} {x}" in prompt
+    assert prompt.endswith("/ Why?")
+
+
+def test_a_question_may_hold_the_names_of_the_places():
+    assert Prompt("{question}|{context}").render("{context}?", []).startswith("{context}?|")
+
+
+def test_braces_in_a_template_are_only_braces():
+    prompt = Prompt('Answer as {"answer": ""}: {context}{question}').render("Why?", [])
+    assert prompt.startswith('Answer as {"answer": ""}: ')
+
+
+def test_another_wording_has_another_fingerprint():
+    one, two = Prompt("{context}{question}"), Prompt("{context} {question}")
+    assert one.fingerprint != two.fingerprint
+    assert one.fingerprint == Prompt("{context}{question}").fingerprint
