@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import zipfile
@@ -181,4 +182,4 @@ def _reason(error: Exception) -> str:
         case httpx.TimeoutException():
             return "stopped answering"
         case _:
-            return str(error) or type(error).__name__
+            return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__

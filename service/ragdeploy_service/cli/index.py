@@ -43,9 +43,17 @@ def index(
     started = time.monotonic()
     with ApiClient(url, api_key) as client:
         before = client.chunks()
-        with _progress(len(files)) as show:
-            ingestion = Ingestion(client, on_progress=show)
-            ingestion.run(files)
+        try:
+            with _progress(len(files)) as show:
+                ingestion = Ingestion(client, on_progress=show)
+                ingestion.run(files)
+        except KeyboardInterrupt:
+            typer.echo(
+                "Stopped. What was handed in is still being indexed; for the rest, run the "
+                "command again.",
+                err=True,
+            )
+            raise typer.Exit(130) from None
         seconds = time.monotonic() - started
         after = client.chunks()
     tally = ingestion.tally

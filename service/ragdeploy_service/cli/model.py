@@ -6,6 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -62,33 +63,30 @@ class _Bar:
     """A progress bar on a terminal; elsewhere the log tells enough."""
 
     def __init__(self, settings: ServiceSettings) -> None:
-        self._settings = settings
+        shown = sys.stderr.isatty()
+        # The bar names the source, and if none is left the error names them all.
+        logging.configure(settings.model_copy(update={"log_level": "ERROR"}) if shown else settings)
         self._progress = Progress(
-            TextColumn("fetching the embedding model"),
+            TextColumn("embedding model from {task.description}"),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
             console=Console(stderr=True),
             transient=True,
-            disable=not sys.stderr.isatty(),
+            disable=not shown,
         )
-        self._task: TaskID | None = None
-        self._source = ""
+        self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> _Bar:
         self._progress.start()
-        # After the start, which puts a file in stderr's place that writes above the bar.
-        logging.configure(self._settings)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def show(self, source: str, done: int, total: int) -> None:
-        """Show bytes that arrived; another source begins anew."""
-        if self._task is None or source != self._source:
-            self._source = source
-            for task in self._progress.task_ids:
-                self._progress.remove_task(task)
-            self._task = self._progress.add_task(source, total=total)
-        self._progress.update(self._task, completed=done, total=total)
+        """Show bytes that arrived from a source, each on a line of its own."""
+        if source not in self._tasks:
+            host = urlsplit(source).hostname or source
+            self._tasks[source] = self._progress.add_task(host, total=total)
+        self._progress.update(self._tasks[source], completed=done, total=total)
