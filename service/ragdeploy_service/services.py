@@ -23,9 +23,10 @@ from ragdeploy_service.observability.metrics import Metrics
 from ragdeploy_service.rag.cache import KeyBase
 from ragdeploy_service.rag.errors import Unavailable
 from ragdeploy_service.rag.indexing import Indexer
+from ragdeploy_service.rag.job_queue import JobQueue
 from ragdeploy_service.rag.jobs import JobWorker
 from ragdeploy_service.rag.pipeline import Pipeline
-from ragdeploy_service.rag.ports import AnswerCache, Embedder, JobQueue, LanguageModel, VectorStore
+from ragdeploy_service.rag.ports import AnswerCache, Embedder, LanguageModel, VectorStore
 from ragdeploy_service.rag.prompt import Prompt
 from ragdeploy_service.settings import ServiceSettings
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from ragdeploy_service.rag.errors import JobQueueFull
+from ragdeploy_service.rag.job_queue import Lease
 from ragdeploy_service.rag.models import Document, Job, JobState
-from ragdeploy_service.rag.ports import Lease
 
 _REMEMBERED = 1_000  # ended jobs that can still be asked for
 _POLL_SECONDS = 1.0
@@ -20,7 +20,7 @@ _RETRY_AFTER = 5.0
 
 
 class MemoryJobs:
-    """Implements `rag.ports.JobQueue`.
+    """Implements `rag.job_queue.JobQueue`.
 
     Bounded in jobs and in bytes: documents wait in the memory of the service.
     """

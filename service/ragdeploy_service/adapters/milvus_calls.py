@@ -43,23 +43,21 @@ class Address:
 
     def blocking(self) -> MilvusClient:
         """Connect with the client for threads."""
-        return MilvusClient(
-            uri=self.uri,
-            token=self.token,
-            db_name=self.database,
-            timeout=_CONNECT_SECONDS,
-            dedicated=True,
-        )
+        return MilvusClient(**self._arguments)
 
     def asynchronous(self) -> AsyncMilvusClient:
         """Make the client for asyncio; it connects at its first call."""
-        return AsyncMilvusClient(
-            uri=self.uri,
-            token=self.token,
-            db_name=self.database,
-            timeout=_CONNECT_SECONDS,
-            dedicated=True,
-        )
+        return AsyncMilvusClient(**self._arguments)
+
+    @property
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            "uri": self.uri,
+            "token": self.token,
+            "db_name": self.database,
+            "timeout": _CONNECT_SECONDS,
+            "dedicated": True,
+        }
 
 
 class CollectionGone(VectorStoreUnavailable):

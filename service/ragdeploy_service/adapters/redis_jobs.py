@@ -28,8 +28,8 @@ from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from ragdeploy_service.adapters import redis_job_scripts as scripts
 from ragdeploy_service.rag.errors import JobQueueFull, JobQueueUnavailable
+from ragdeploy_service.rag.job_queue import Lease
 from ragdeploy_service.rag.models import Document, Job, JobState
-from ragdeploy_service.rag.ports import Lease
 
 _GROUP = "indexers"
 _BLOCK_MS = 1_000
@@ -39,7 +39,7 @@ _FORGET_CONSUMER_MS = 3_600_000
 
 
 class RedisJobs:
-    """Implements `rag.ports.JobQueue`."""
+    """Implements `rag.job_queue.JobQueue`."""
 
     durable = True
 

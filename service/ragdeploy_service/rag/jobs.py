@@ -12,8 +12,9 @@ import structlog
 
 from ragdeploy_service.rag.errors import JobQueueUnavailable, RagError, Unavailable
 from ragdeploy_service.rag.indexing import Indexer, IndexReport
+from ragdeploy_service.rag.job_queue import JobQueue, Lease
 from ragdeploy_service.rag.models import JobState
-from ragdeploy_service.rag.ports import AnswerCache, JobQueue, Lease, Telemetry
+from ragdeploy_service.rag.ports import AnswerCache, Telemetry
 
 _FIRST_PAUSE = 0.5  # seconds after a part did not answer, doubled each time
 _LONGEST_PAUSE = 15.0
