@@ -42,6 +42,12 @@ NAMESPACED: tuple[Rule, ...] = (
         why="tells how it goes",
     ),
     Rule(
+        group=GROUP,
+        resources=("ragdeployments/finalizers",),
+        verbs=("update",),
+        why="children name it as the owner whose deletion they hold up; OpenShift checks this",
+    ),
+    Rule(
         group="",
         resources=("configmaps", "secrets", "serviceaccounts", "services"),
         verbs=MANAGE,

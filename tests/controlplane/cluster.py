@@ -223,6 +223,8 @@ class ControlPlane:
                 "tls-private-key-file": made.key,
                 "token-auth-file": made.tokens,
                 "authorization-mode": "RBAC",
+                # not on by default; OpenShift has it, and with it children need one right more
+                "enable-admission-plugins": "OwnerReferencesPermissionEnforcement",
                 "service-account-key-file": made.key,
                 "service-account-signing-key-file": made.key,
                 "service-account-issuer": issuer,
