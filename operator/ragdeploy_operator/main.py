@@ -24,7 +24,7 @@ from kubernetes.aio.client import Configuration
 from ragdeploy_operator.api import GROUP, PLURAL, VERSION
 from ragdeploy_operator.engine.client import Client, load_configuration
 from ragdeploy_operator.engine.engine import Engine
-from ragdeploy_operator.engine.lease import Lease
+from ragdeploy_operator.engine.lease import Lease, LeaseLost
 from ragdeploy_operator.engine.metrics import Metrics
 from ragdeploy_operator.settings import OperatorSettings
 
@@ -104,8 +104,8 @@ async def run(settings: OperatorSettings) -> None:
     """Run the operator until it is told to stop.
 
     Raises:
-        ExceptionGroup: a part of it ended, or (LeaseLost) another replica writes now. Whatever
-            ends, all ends: a process that holds the lease and does not work would be worse.
+        ExceptionGroup: a part of it ended. Whatever ends, all ends: a process that holds the
+            lease and does not work would be worse.
     """
     metrics = Metrics()
     configuration = await load_configuration()
@@ -124,15 +124,31 @@ async def run(settings: OperatorSettings) -> None:
                 tasks.create_task(_raise_when(stop), name="signals")
                 await engine.prepare()
                 engine.follow(tasks)
-                await lease.acquire()
-                metrics.leading.set(1)
-                tasks.create_task(lease.keep(), name="lease")
-                await engine.work(tasks)
-                await _run_kopf(engine, configuration, settings, stop)
+                tasks.create_task(_run_kopf(engine, configuration, settings, stop), name="kopf")
+                tasks.create_task(_lead(engine, lease, metrics), name="lead")
         except* _Stopped:
             logger.info("stopped")
         finally:
             await lease.release()
+
+
+async def _lead(engine: Engine, lease: Lease, metrics: Metrics) -> NoReturn:
+    """Write whenever it is our turn.
+
+    A replica that loses its lease, as in an outage of the API server, stops writing and waits
+    for its next turn. What it knows stays up to date, so it need not start from nothing.
+    """
+    while True:
+        await lease.acquire()
+        metrics.is_leading = True
+        try:
+            async with asyncio.TaskGroup() as writers:
+                writers.create_task(lease.keep(), name="lease")
+                await engine.work(writers)
+        except* LeaseLost as lost:
+            logger.warning("%s; not writing any more", lost.exceptions[0])
+        finally:
+            metrics.is_leading = False
 
 
 async def _run_kopf(

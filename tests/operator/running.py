@@ -34,7 +34,9 @@ class RunningOperator(OperatorProcess):
     def wait_leading(self, *, timeout: float = 30) -> None:
         """Return once it is the one that writes, and has begun to."""
         eventually(
-            lambda: "beginning to work" in self.log, what="the operator to lead", timeout=timeout
+            lambda: self.metric("leading") and "beginning to work" in self.log,
+            what="the operator to lead",
+            timeout=timeout,
         )
 
     def wait_idle(self, *, timeout: float = 60) -> None:

@@ -7,8 +7,8 @@ from tests.support.operator import USER
 
 @pytest.fixture(scope="module")
 def operator_settings():
-    # it looks at everything every second instead of every ten minutes: an idle day in a minute
-    return {"RAGDEPLOY_RESYNC_SECONDS": "1"}
+    # it looks at everything four times a second instead of every ten minutes
+    return {"RAGDEPLOY_RESYNC_SECONDS": "0.25"}
 
 
 @pytest.mark.behaviour(10)

@@ -59,6 +59,9 @@ class Controller:
             try:
                 with self._metrics.duration.time():
                     await self._look_at(key)
+            except asyncio.CancelledError:
+                self._queue.add(key)  # half done: for whoever writes next, perhaps ourselves
+                raise
             finally:
                 self._queue.done(key)
 

@@ -37,8 +37,8 @@ class Engine:
     """Brings all RagDeployments that it hears of to what they should be.
 
     >>> await engine.prepare()
-    >>> engine.follow(tasks)   # copies what is there; a standby does so too
-    >>> engine.work(tasks)     # writes; only the holder of the lease may
+    >>> engine.follow(tasks)          # copies what is there; a standby does so too
+    >>> await engine.work(writers)    # writes; only the holder of the lease may
     """
 
     def __init__(self, client: Client, settings: OperatorSettings, metrics: Metrics) -> None:
@@ -69,7 +69,7 @@ class Engine:
             resync=settings.resync_seconds,
         )
         metrics.follow_queue(depth=lambda: len(self._queue), age=lambda: self._queue.age)
-        self.app: web.Application = application(self._health(), metrics)
+        self.app: web.Application = application(self._health(metrics), metrics)
         """Probes and metrics."""
 
     # ---- in the order in which they are called ----
@@ -95,14 +95,14 @@ class Engine:
         tasks.create_task(self._optional.run(), name="optional kinds")
         tasks.create_task(self._definitions.run(), name="definitions")
 
-    async def work(self, tasks: asyncio.TaskGroup) -> None:
-        """Begin to write, once everything that is there is known."""
-        tasks.create_task(self._recorder.run(), name="events")
+    async def work(self, writers: asyncio.TaskGroup) -> None:
+        """Begin to write, once everything that is there is known; ends with its tasks."""
+        writers.create_task(self._recorder.run(), name="events")
         await self._mirror.synced()
         await self._optional.looked.wait()
         logger.info("everything is known, beginning to work")
         for number in range(self._settings.workers):
-            tasks.create_task(self._controller.work(), name=f"worker {number}")
+            writers.create_task(self._controller.work(), name=f"worker {number}")
 
     def heard(self, what: str | None, obj: Json) -> None:
         """Take in an event of a RagDeployment: ADDED, MODIFIED, DELETED, or None from a list."""
@@ -156,9 +156,9 @@ class Engine:
             optional_kinds=lambda: self._usable,
         )
 
-    def _health(self) -> Health:
+    def _health(self, metrics: Metrics) -> Health:
         return Health(
-            queue=self._queue,
+            stalled=lambda: self._queue.stalled if metrics.is_leading else 0.0,
             reflectors=lambda: self._reflectors,
             required=lambda: self._mirror.reflectors,
             deaf=lambda: self._echo.deaf(

@@ -14,9 +14,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from ragdeploy_operator.engine.metrics import Metrics
-from ragdeploy_operator.engine.queue import WorkQueue
 from ragdeploy_operator.engine.reflector import Reflector
-from ragdeploy_operator.objects import Key
 
 _SILENCE = 180.0
 """A watch is given up after 70 s without a bookmark, and tried again within 10 s."""
@@ -28,7 +26,8 @@ _STANDSTILL = 300.0
 class Health:
     """What the probes look at."""
 
-    queue: WorkQueue[Key]
+    stalled: Callable[[], float]
+    """Seconds without progress although there is work that is ours to do."""
     reflectors: Callable[[], Sequence[Reflector]]
     """All that run."""
     required: Callable[[], Sequence[Reflector]]
@@ -43,7 +42,7 @@ class Health:
                 yield f"the watch of {reflector.wanted} has been silent for {silence:.0f} s"
         if (deaf := self.deaf()) > _SILENCE:
             yield f"changes of RagDeployments have not been heard of for {deaf:.0f} s"
-        if (stalled := self.queue.stalled) > _STANDSTILL:
+        if (stalled := self.stalled()) > _STANDSTILL:
             yield f"no resource has been finished for {stalled:.0f} s"
 
     def unready(self) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """One writer among several replicas: a Lease that one of them holds.
 
-The rules are client-go's: the holder renews every 2 s and stops by itself when
-it could not renew for 10 s; the others take over when they have seen no renewal
-for 15 s. Times are measured on each one's own clock, never compared between
-machines.
+The rules are client-go's: the holder renews every 2 s and stops writing by itself
+when it could not renew for 10 s; the others take over when they have seen no
+renewal for 15 s. Times are measured on each one's own clock, never compared
+between machines.
 
 The official client's own election is not used: its ``run()`` does not look
 after the task that leads, so a dead operator would keep the lease.
@@ -123,10 +123,13 @@ class Lease:
             return await self._won({"leaseTransitions": 0}, create=True)
         self._look(found)
         spec = found.get("spec", {})
+        transitions = spec.get("leaseTransitions", 0)
+        if self._holder() == self._identity:  # lost from sight during an outage, and still ours
+            return await self._won({"leaseTransitions": transitions})
         expired = self._now() >= self._seen_at + self._terms.duration
         if self._holder() and not expired:
             return False
-        return await self._won({"leaseTransitions": spec.get("leaseTransitions", 0) + 1})
+        return await self._won({"leaseTransitions": transitions + 1})
 
     async def _won(self, more: Json, *, create: bool = False) -> bool:
         """Write ourselves as the holder; false when somebody was faster."""

@@ -47,9 +47,11 @@ class Metrics:
             ["verb", "code"],
             registry=self.registry,
         )
-        self.leading = Gauge(
+        self.is_leading = False
+        """Whether this replica holds the lease; whoever takes or loses it sets this."""
+        Gauge(
             f"{_PREFIX}_leading", "1 while this replica holds the lease.", registry=self.registry
-        )
+        ).set_function(lambda: self.is_leading)
         self.conditions = Conditions()
         self.registry.register(self.conditions)
 

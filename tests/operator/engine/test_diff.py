@@ -13,10 +13,12 @@ def test_what_others_add_is_no_difference():
     wanted = {"metadata": {"labels": {"a": "1"}}, "spec": {"template": {"spec": {}}}}
     there = {
         "metadata": {"labels": {"a": "1", "theirs": "2"}, "annotations": {"x": "y"}},
-        "spec": {"template": {"spec": {"dnsPolicy": "ClusterFirst"}}, "progressDeadlineSeconds": 600},
+        "spec": {
+            "template": {"spec": {"dnsPolicy": "ClusterFirst"}},
+            "progressDeadlineSeconds": 600,
+        },
     }
     assert different(wanted, there) == []
-
 
 
 def test_the_path_of_every_difference_is_given_and_no_value():
@@ -72,7 +74,8 @@ def test_a_list_without_a_key_is_ours_as_a_whole():
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"), [("1", "1000m"), ("0.5", "500m"), ("1Gi", "1024Mi"), ("1000", "1k"), (1, "1")]
+    ("ours", "theirs"),
+    [("1", "1000m"), ("0.5", "500m"), ("1Gi", "1024Mi"), ("1000", "1k"), (1, "1")],
 )
 def test_equal_amounts_are_equal_however_they_are_written(ours, theirs):
     wanted, there = {"requests": {"cpu": ours}}, {"requests": {"cpu": theirs}}
@@ -80,11 +83,16 @@ def test_equal_amounts_are_equal_however_they_are_written(ours, theirs):
 
 
 def test_amounts_that_differ_differ():
-    assert different({"limits": {"memory": "1Gi"}}, {"limits": {"memory": "1G"}}) == ["limits.memory"]
+    assert different({"limits": {"memory": "1Gi"}}, {"limits": {"memory": "1G"}}) == [
+        "limits.memory"
+    ]
 
 
 def test_a_text_that_looks_like_an_amount_is_compared_as_text():
-    wanted, there = {"env": [{"name": "A", "value": "1"}]}, {"env": [{"name": "A", "value": "1000m"}]}
+    wanted, there = (
+        {"env": [{"name": "A", "value": "1"}]},
+        {"env": [{"name": "A", "value": "1000m"}]},
+    )
     assert different(wanted, there) == ["env[A].value"]
 
 

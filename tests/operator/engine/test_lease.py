@@ -144,3 +144,16 @@ async def test_an_unreachable_api_server_is_waited_for(api):
     await asyncio.sleep(3)
     assert waiting.done()
     assert holder(api) == "first"
+
+
+async def test_a_holder_that_was_cut_off_takes_its_own_lease_back_at_once(api, looptime):
+    first = contender(api, "first")
+    await first.acquire()
+    api.down = DOWN
+    with pytest.raises(LeaseLost):
+        await first.keep()
+    api.down = None
+    before = float(looptime)
+    await first.acquire()
+    assert float(looptime) == before
+    assert api.objects[NAME]["spec"]["leaseTransitions"] == 0

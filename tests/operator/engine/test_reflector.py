@@ -137,7 +137,9 @@ async def test_a_watch_without_bookmarks_grows_silent(api, store):
 
 def test_a_change_that_is_nothing_to_us_wakes_nobody(api, store, told):
     store.put(api.put("a", metadata=LABELS, data={"x": "1"}))
-    store.put(api.put("a", metadata=LABELS | {"managedFields": [{"time": "later"}]}, data={"x": "1"}))
+    store.put(
+        api.put("a", metadata=LABELS | {"managedFields": [{"time": "later"}]}, data={"x": "1"})
+    )
     assert told == [OWNER]
 
 
