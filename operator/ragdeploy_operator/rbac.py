@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from ragdeploy_operator.api import GROUP
 
-READ = ("get", "list", "watch")
+FOLLOW = ("list", "watch")
+READ = ("get", *FOLLOW)
 MANAGE = (*READ, "create", "patch", "delete")
 
 
@@ -38,7 +39,7 @@ NAMESPACED: tuple[Rule, ...] = (
     Rule(
         group=GROUP,
         resources=("ragdeployments/status",),
-        verbs=("get", "patch", "update"),
+        verbs=("patch",),
         why="tells how it goes",
     ),
     Rule(
@@ -65,16 +66,17 @@ NAMESPACED: tuple[Rule, ...] = (
         why="children, where the Prometheus Operator is installed",
         optional=True,
     ),
+    Rule(group="", resources=("pods",), verbs=FOLLOW, why="why a part is not ready"),
     Rule(
         group="",
-        resources=("persistentvolumeclaims", "pods"),
-        verbs=READ,
-        why="why a part is not ready",
+        resources=("persistentvolumeclaims",),
+        verbs=(*FOLLOW, "patch"),
+        why="why a part is not ready; volumes grow",
     ),
     Rule(
         group="discovery.k8s.io",
         resources=("endpointslices",),
-        verbs=READ,
+        verbs=FOLLOW,
         why="whether the API can be reached",
     ),
     Rule(
@@ -91,7 +93,7 @@ CLUSTER: tuple[Rule, ...] = (
     Rule(
         group="apiextensions.k8s.io",
         resources=("customresourcedefinitions",),
-        verbs=READ,
+        verbs=FOLLOW,
         why="kinds of other projects that are installed later",
         optional=True,
     ),
@@ -109,7 +111,7 @@ LEASE: tuple[Rule, ...] = (
     Rule(
         group="coordination.k8s.io",
         resources=("leases",),
-        verbs=("get", "create", "patch", "update"),
+        verbs=("get", "create", "update"),
         why="one writer among the replicas",
     ),
 )

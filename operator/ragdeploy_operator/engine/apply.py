@@ -15,13 +15,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import NoReturn
 
 from ragdeploy_operator.api import RagDeployment
 from ragdeploy_operator.build import Manifest
 from ragdeploy_operator.engine.client import Client
 from ragdeploy_operator.engine.diff import differences
 from ragdeploy_operator.engine.errors import ApiError
-from ragdeploy_operator.engine.faults import explain
+from ragdeploy_operator.engine.faults import IMMUTABLE, explain
 from ragdeploy_operator.engine.store import Store
 from ragdeploy_operator.errors import Invalid, Transient, Waiting
 from ragdeploy_operator.objects import Json, Key, Kind, Ref, key_of
@@ -108,7 +109,12 @@ class Applier:
         fixed = {"uid": there["metadata"]["uid"]}
         if exactly:
             fixed["resourceVersion"] = self._stores[ref.kind].version(where) or ""
-        await self._write(resource, ref, where, wanted, fixed)
+        try:
+            await self._write(resource, ref, where, wanted, fixed)
+        except Invalid as error:
+            if error.reason != IMMUTABLE:
+                raise
+            await self._begin_anew(ref, where, fixed["uid"])
         edited = any(HASH in path for path in missing)
         logger.info("%s %s: applied %s", where.namespace, ref, ", ".join(missing))
         return Change(ref=ref, repaired=() if edited else missing)
@@ -127,6 +133,21 @@ class Applier:
     def forget(self, resource: Key) -> None:
         """Drop what was learned about the children of a resource that is gone."""
         self._memories.pop(resource, None)
+
+    async def _begin_anew(self, ref: Ref, where: Key, uid: str) -> NoReturn:
+        """Delete a StatefulSet and leave its pods and volumes; the new one takes them over."""
+        try:
+            await self._client.delete(
+                self._kinds[ref.kind],
+                namespace=where.namespace,
+                name=where.name,
+                uid=uid,
+                orphan=True,
+            )
+        except ApiError as error:
+            raise explain(error, ref, doing="delete") from error
+        logger.info("%s %s: deleted without its pods, to be made anew", where.namespace, ref)
+        raise Waiting(f"{ref} is being made anew around its pods.", reason="Recreating")
 
     # ---- creating ----
     async def _create(self, resource: RagDeployment, ref: Ref, where: Key, wanted: Json) -> Change:
@@ -175,7 +196,7 @@ class Applier:
             answer = await self._client.apply(self._kinds[ref.kind], body, force=True)
         except ApiError as error:
             fault = explain(error, ref, doing="apply")
-            if isinstance(fault, Invalid):
+            if isinstance(fault, Invalid) and fault.reason != IMMUTABLE:
                 self._settle(resource, ref, where, wanted, fault)
             raise fault from error
         store.put(answer, quietly=True)

@@ -194,13 +194,18 @@ class Client:
             "patch", "PATCH", path, query=_MANAGER, body=body, content_type=MERGE
         )
 
-    async def delete(self, kind: Kind, *, namespace: str, name: str, uid: str) -> None:
-        """Delete this very object, and by the garbage collector all that it owns."""
+    async def delete(
+        self, kind: Kind, *, namespace: str, name: str, uid: str, orphan: bool = False
+    ) -> None:
+        """Delete this very object, and by the garbage collector all that it owns.
+
+        With ``orphan``, what it owns stays, and belongs to nobody.
+        """
         body = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "preconditions": {"uid": uid},
-            "propagationPolicy": "Background",
+            "propagationPolicy": "Orphan" if orphan else "Background",
         }
         path = kind.path(namespace=namespace, name=name)
         await self._ask("delete", "DELETE", path, body=body)

@@ -6,6 +6,11 @@ from ragdeploy_operator.engine.errors import ApiError
 from ragdeploy_operator.errors import Invalid, ReconcileError, Transient, Waiting
 from ragdeploy_operator.objects import Ref
 
+IMMUTABLE = "Immutable"
+"""Reason of the error that a StatefulSet cannot be edited in this way."""
+
+_IMMUTABLE = "updates to statefulset spec for fields other than"  # validation in k8s.io/kubernetes
+
 _LONGEST = 600
 """Characters of the API server's own words that a message repeats."""
 
@@ -34,6 +39,8 @@ def explain(error: ApiError, ref: Ref, *, doing: str) -> ReconcileError:
         )
     if error.status in (404, 409, 410) or "metadata.uid" in error.fields():
         return Transient(f"{what} changed while it was looked at; trying again.", reason="Conflict")
+    if _IMMUTABLE in error.message:
+        return Invalid(f"{what} must be made anew.", reason=IMMUTABLE)
     return Invalid(
         f"The API server refuses {what}: {_reason(error, ref)}. "
         "What ran before keeps running; edit the resource.",

@@ -84,10 +84,10 @@ def pod(obj: Json) -> Json:
 
 
 def claim(obj: Json) -> Json:
-    """A PersistentVolumeClaim: whether it has its volume."""
+    """A PersistentVolumeClaim: whether it has its volume, and how much it asks for."""
     return {
         "metadata": _metadata(obj),
-        "spec": _pick(obj["spec"], "storageClassName"),
+        "spec": _pick(obj["spec"], "storageClassName", "resources"),
         "status": _pick(obj.get("status", {}), "phase"),
     }
 

@@ -19,11 +19,12 @@ from ragdeploy_operator.engine.client import Client
 from ragdeploy_operator.engine.errors import ApiError
 from ragdeploy_operator.engine.events import Recorder
 from ragdeploy_operator.engine.faults import explain
-from ragdeploy_operator.engine.kinds import AUTOSCALER, DEPLOYMENT, RAG_DEPLOYMENT
+from ragdeploy_operator.engine.kinds import AUTOSCALER, DEPLOYMENT, RAG_DEPLOYMENT, STATEFUL_SET
 from ragdeploy_operator.engine.mirror import Mirror
 from ragdeploy_operator.engine.references import References
 from ragdeploy_operator.engine.replicas import Scale, adopted, scale
 from ragdeploy_operator.engine.report import Reporter, ResourceGone
+from ragdeploy_operator.engine.volumes import Volumes
 from ragdeploy_operator.errors import Invalid, NotOwned, ReconcileError, Transient, Waiting
 from ragdeploy_operator.objects import Json, Key, Missing, Observation, Ref
 from ragdeploy_operator.ownership import is_child
@@ -75,6 +76,7 @@ class Reconciler:
         self._mirror = mirror
         self._references = references
         self._applier = applier
+        self._volumes = Volumes(client)
         self._reporter = reporter
         self._recorder = recorder
         self._images = images
@@ -102,6 +104,7 @@ class Reconciler:
         """Drop everything that is kept about a resource that is gone."""
         self._references.forget(key)
         self._applier.forget(key)
+        self._volumes.forget(key)
         self._reporter.forget(key)
 
     async def _work(self, key: Key, body: Json) -> Outcome:
@@ -155,6 +158,9 @@ class Reconciler:
             await self._make_sure_it_exists(resource, seen, ready)
         gone = children.leftovers(resource, seen, wanted)
         await self._remove({ref: gone[ref] for ref in gone if children.goes_at_once(ref)})
+        for manifest in ready:
+            if manifest["kind"] == STATEFUL_SET.kind:
+                await self._volumes.grow(resource, manifest, seen)
         for tier in children.tiers(ready):
             await self._apply(resource, tier, decision)
         later = {ref: gone[ref] for ref in gone if not children.goes_at_once(ref)}

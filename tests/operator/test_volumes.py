@@ -1,0 +1,75 @@
+"""Volumes that grow under pods that go on running."""
+
+import pytest
+
+from tests.controlplane.kinds import PERSISTENT_VOLUME_CLAIM, POD, STATEFUL_SET, Kind
+from tests.support.waiting import eventually
+
+STORAGE_CLASS = Kind("storage.k8s.io/v1", "StorageClass")
+
+
+@pytest.fixture(scope="module")
+def classes(cluster):
+    """Storage classes: volumes of "growing" can grow, those of "fixed" cannot."""
+    for name, grows in (("growing", True), ("fixed", False)):
+        cluster.api.apply(
+            {
+                "apiVersion": STORAGE_CLASS.api_version,
+                "kind": STORAGE_CLASS.kind,
+                "metadata": {"name": name},
+                "provisioner": "paper.ragdeploy.test",
+                "allowVolumeExpansion": grows,
+            }
+        )
+
+
+def store(size, storage_class):
+    return {"managed": {"storage": {"size": size, "className": storage_class}}}
+
+
+def claim(cluster, namespace):
+    return cluster.api.get(
+        PERSISTENT_VOLUME_CLAIM, "data-docs-vector-store-0", namespace=namespace
+    )["spec"]["resources"]["requests"]["storage"]
+
+
+def pod(cluster, namespace):
+    found = cluster.api.get(POD, "docs-vector-store-0", namespace=namespace)
+    return found["metadata"]["uid"]
+
+
+@pytest.mark.behaviour(23)
+@pytest.mark.behaviour(24)
+def test_a_volume_grows_and_its_pod_goes_on_running(cluster, bundle, namespace, classes):
+    docs = bundle(vectorStore=store("10Gi", "growing")).wait_children().run()
+    before = pod(cluster, namespace)
+    docs.apply(vectorStore=store("20Gi", "growing"))
+    eventually(lambda: claim(cluster, namespace) == "20Gi", what="the claim to ask for more")
+
+    def made_anew():
+        found = docs.find(STATEFUL_SET, "vector-store")
+        assert found, "not made anew yet"
+        [template] = found["spec"]["volumeClaimTemplates"]
+        assert template["spec"]["resources"]["requests"]["storage"] == "20Gi"
+        owner = cluster.api.get(POD, "docs-vector-store-0", namespace=namespace)["metadata"]
+        return owner["ownerReferences"][0]["uid"] == found["metadata"]["uid"]
+
+    eventually(made_anew, what="a StatefulSet with the larger template to have taken the pod over")
+    assert pod(cluster, namespace) == before
+    docs.wait_condition("Reconciling", "False")
+    docs.wait_condition("Ready", "True")
+
+
+@pytest.mark.behaviour(23)
+def test_a_volume_that_cannot_grow_is_told_and_nothing_is_touched(
+    cluster, operator, bundle, namespace, classes
+):
+    docs = bundle(vectorStore=store("10Gi", "fixed")).wait_children().run()
+    before = docs.child(STATEFUL_SET, "vector-store")["metadata"]["uid"]
+    docs.apply(vectorStore=store("20Gi", "fixed"))
+    stalled = docs.wait_condition("Stalled", "True", reason="VolumeCannotGrow")
+    assert "data-docs-vector-store-0 cannot grow to 20Gi" in stalled["message"]
+    assert "storage class 'fixed' does not allow it" in stalled["message"]
+    operator.wait_idle()
+    assert docs.child(STATEFUL_SET, "vector-store")["metadata"]["uid"] == before
+    docs.wait_condition("Ready", "True")
