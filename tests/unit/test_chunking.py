@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
 from ragdeploy_service.rag.chunking import Chunker
@@ -40,6 +41,14 @@ def test_no_chunk_is_longer_than_the_model_reads(chunker, tokenizer, text):
     assert len(chunks) > 1
     lengths = [len(tokenizer.encode(chunk.text, add_special_tokens=False).ids) for chunk in chunks]
     assert max(lengths) <= SIZE
+
+
+@pytest.mark.parametrize(
+    "text", [ENGLISH, CHINESE, WORD, "x=1;y = [a,b]\t# comment\u3000全角\n" * 20]
+)
+def test_the_chunks_are_those_of_the_tokenizer_itself(chunker, tokenizer, text):
+    splitter = TextSplitter.from_huggingface_tokenizer(tokenizer, SIZE, 6)
+    assert [chunk.text for chunk in chunker.split(document(text))] == splitter.chunks(text)
 
 
 def test_chinese_is_cut_after_its_sentences(chunker):
