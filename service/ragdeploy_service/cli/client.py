@@ -120,7 +120,7 @@ class ApiClient:
             raise Failure(f"the call to {self.url} failed: {error}") from error
         if response.status_code in {429, 503}:
             raise _Busy(response)
-        if response.status_code in {400, 413, 422}:
+        if response.status_code in {400, 404, 413, 422}:
             raise Refused(_problem(response))
         if response.is_error:
             raise Failure(_problem(response))

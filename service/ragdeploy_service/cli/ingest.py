@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ragdeploy_service.cli.client import ApiClient, Refused
 from ragdeploy_service.cli.console import Failure
@@ -21,6 +22,8 @@ BATCH_BYTES = 1_000_000
 # Further batches wait in the service's queue, so that it never waits for this program.
 _JOBS_AT_ONCE = 3
 _POLL_SECONDS = 0.25
+
+_AGAIN = "run the command again; what is indexed already is passed over."
 
 
 @dataclass(slots=True)
@@ -85,22 +88,29 @@ class Ingestion:
     def _follow(self, job: _Job) -> None:
         """Wait for the end of a job."""
         while True:
-            report = self._client.job(job.id)
+            report = self._report(job)
             state = JobState(report["state"])
             if state is JobState.SUCCEEDED:
                 self.tally.indexed += job.size - len(report["errors"])
                 self.tally.problems += report["errors"]
                 break
             if state is JobState.FAILED:
-                self.tally.problems += report["errors"]
                 raise Failure(
                     f"the service gave up a job of {job.size} documents: "
-                    f"{' '.join(report['errors'])} Run the command again when that is mended; "
-                    "what is indexed already is passed over."
+                    f"{' '.join(report['errors'])} When that is mended, {_AGAIN}"
                 )
             self._on_progress(self.tally.settled + int(report["done"]))
             time.sleep(_POLL_SECONDS)
         self._on_progress(self.tally.settled)
+
+    def _report(self, job: _Job) -> dict[str, Any]:
+        try:
+            return self._client.job(job.id)
+        except Refused as error:
+            raise Failure(
+                "the service has forgotten a job; it was started anew, it seems. "
+                f"For what is left, {_AGAIN}"
+            ) from error
 
     def _problem(self, sentence: str) -> None:
         self.tally.problems.append(sentence)
