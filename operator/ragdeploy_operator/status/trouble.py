@@ -87,19 +87,34 @@ def _unscheduled(part: Part, pod: Json, pending: Sequence[Json]) -> Trouble | No
             break
     else:
         return None
-    for claim in pending:
-        name = claim["metadata"]["name"]
+    told = condition.get("message", "the scheduler gives no reason").split(" preemption:")[0]
+    told = told.removesuffix(" no new claims to deallocate,")
+    if "object has been modified" in told:
+        return None  # the scheduler met another writer, and tries again at once
+    if pending and not _crowded(told):
+        name = pending[0]["metadata"]["name"]
         return Trouble(
             reason="VolumePending",
             message=f"PersistentVolumeClaim {name} waits for storage class "
-            f"{claim['spec']['storageClassName']} to provide its volume. "
+            f"{pending[0]['spec']['storageClassName']} to provide its volume. "
             f"If that lasts: kubectl describe pvc {name} -n {part.namespace}",
         )
-    told = condition.get("message", "the scheduler gives no reason").split(" preemption:")[0]
     return Trouble(
         reason="Unschedulable",
         message=f"No node takes pod {pod['metadata']['name']}: {told.rstrip('. ')}. "
         f"Make room in the cluster, or lower {part.resources_field}.",
+    )
+
+
+def _crowded(told: str) -> bool:
+    """Whether the scheduler turned all nodes down for reasons that are not the volume.
+
+    A volume of a class that waits for its first consumer is pending then too: it
+    waits for the pod, and not the pod for it.
+    """
+    words = told.lower()
+    return "nodes are available" in words and not (
+        "persistentvolume" in words or "persistent volume" in words
     )
 
 

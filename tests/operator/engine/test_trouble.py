@@ -110,7 +110,10 @@ def test_a_container_that_needs_too_much_memory():
 
 
 def test_a_pod_that_no_node_takes():
-    told = "0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available."
+    told = (
+        "0/3 nodes are available: 3 Insufficient cpu. no new claims to deallocate, "
+        "preemption: 0/3 nodes are available."
+    )
     reason, message = why(pod(("PodScheduled", "False", told)))
     assert reason == "Unschedulable"
     assert message == (
@@ -128,6 +131,26 @@ def test_a_volume_that_nobody_provides():
     assert reason == "VolumePending"
     assert "kubectl describe pvc data-docs-vector-store-0 -n demo" in message
     assert why(unscheduled, STORE, [claim("slow", "Bound")])[0] == "Unschedulable"
+
+
+def test_a_volume_that_waits_for_its_pod_is_not_what_the_pod_waits_for():
+    full = "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available"
+    reason, message = why(pod(("PodScheduled", "False", full)), STORE, [claim("standard")])
+    assert reason == "Unschedulable"
+    assert "1 Insufficient cpu" in message
+    unbound = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims."
+    assert why(pod(("PodScheduled", "False", unbound)), STORE, [claim("slow")])[0] == (
+        "VolumePending"
+    )
+
+
+def test_a_scheduler_that_met_another_writer_is_no_trouble():
+    told = (
+        'running PreBind plugin "VolumeBinding": Operation cannot be fulfilled on '
+        'persistentvolumeclaims "data-docs-cache-0": the object has been modified; please '
+        "apply your changes to the latest version and try again"
+    )
+    assert why(pod(("PodScheduled", "False", told)), STORE, [claim("standard", "Bound")]) is None
 
 
 def test_a_configuration_that_a_container_cannot_start_with():
