@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
+from benchmarks.procfs import processor_seconds
 from tests.controlplane import ControlPlane, Entries
 from tests.controlplane.api import Object
 from tests.controlplane.kinds import RAG_DEPLOYMENT
@@ -101,17 +102,12 @@ class Scene:
 
     def processor_seconds(self) -> float:
         """Processor time that the operator has used so far."""
-        fields = self._proc("stat").rpartition(")")[2].split()
-        ticks = int(fields[11]) + int(fields[12])  # utime and stime, see proc(5)
-        return ticks / os.sysconf("SC_CLK_TCK")
+        return processor_seconds(self.operator.process.pid)
 
     def resident_megabytes(self) -> float:
         """Memory that the operator holds now."""
-        pages = int(self._proc("statm").split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-    def _proc(self, file: str) -> str:
-        return Path(f"/proc/{self.operator.process.pid}/{file}").read_text()
+        statm = Path(f"/proc/{self.operator.process.pid}/statm").read_text()
+        return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def children_created(asked: Entries) -> Entries:

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.procfs import peak_megabytes, processor_seconds
 from benchmarks.report import Row, milliseconds, print_report
 from benchmarks.service import corpus, load
 from benchmarks.service.llm import language_model
@@ -51,7 +52,7 @@ _TEMPLATES = (
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.service", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10, help="length of each load")
-    parser.add_argument("--data", type=Path, help="folder to fill, or that an earlier run filled")
+    parser.add_argument("--data", type=Path, help="empty folder to fill and keep")
     options = parser.parse_args()
 
     docs = corpus.python_docs()
@@ -92,13 +93,18 @@ def _started(
 def _index(service: ServiceProcess, docs: Path) -> Iterator[Row]:
     """Index with the product's command, which shows its progress."""
     _say(f"index {docs}")
-    before, started = _chunks(service), time.perf_counter()
+    pid = service.process.pid
+    before, used, started = _chunks(service), processor_seconds(pid), time.perf_counter()
     exclude = itertools.chain.from_iterable(("--exclude", name) for name in corpus.EXCLUDE)
     subprocess.run([RAGDEPLOY, "index", docs, "--url", service.url, *exclude], check=True)
     seconds = time.perf_counter() - started
-    new = _chunks(service) - before
+    new, used = _chunks(service) - before, processor_seconds(pid) - used
+    if not new:
+        raise SystemExit("The folder holds the passages already; name an empty one with --data.")
     yield Row("passages indexed", f"{new:,} in {seconds:.0f} s")
     yield Row("indexing", f"{new / seconds:.0f} passages/s", "60/s")
+    yield Row("  processor time of the service", f"{used / new * 1000:.0f} ms a passage")
+    yield Row("  memory of the service at most", f"{peak_megabytes(pid):.0f} MB")
 
 
 def _evaluate(service: ServiceProcess) -> Iterator[Row]:

@@ -1,0 +1,20 @@
+"""What a process has used, as the kernel counts it (Linux)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def processor_seconds(pid: int) -> float:
+    """Seconds of all its threads on a processor, in user and kernel mode (proc_pid_stat(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_megabytes(pid: int) -> float:
+    """The most memory that it had at once (VmHWM of proc_pid_status(5))."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise ValueError(f"no VmHWM for process {pid}")
