@@ -78,6 +78,12 @@ def test_a_failure_that_may_pass_is_retried(chatty, llm, failure):
     assert len(llm.calls) == 2
 
 
+def test_the_model_is_asked_as_often_as_the_settings_say(chatty, llm):
+    llm.fail(Failure.OVERLOADED)
+    assert_extractive(fresh(chatty))
+    assert len(llm.calls) == 3  # RAG_LLM_MAX_RETRIES is 2, and no layer below adds its own
+
+
 @pytest.mark.parametrize("failure", [Failure.UNAUTHORIZED, Failure.REFUSED])
 def test_a_refusal_is_not_repeated(chatty, llm, failure):
     llm.fail(failure)

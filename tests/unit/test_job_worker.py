@@ -212,7 +212,6 @@ async def test_a_cancellation_that_comes_with_progress_counts():
     for _ in range(3):
         await asyncio.sleep(0)
     progress.advance(1)
-    await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
