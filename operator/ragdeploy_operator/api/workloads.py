@@ -53,7 +53,7 @@ class Api(Model):
     autoscaling: Autoscaling = Field(Autoscaling(), description="How the number follows the load.")
     resources: Resources = Field(
         Resources(
-            requests={"cpu": "150m", "memory": "384Mi"},
+            requests={"cpu": "100m", "memory": "384Mi"},
             limits={"memory": "1Gi"},
         ),
         description="Resources of one API pod.",
@@ -109,7 +109,7 @@ class ManagedCache(Model):
     )
     resources: Resources = Field(
         Resources(
-            requests={"cpu": "50m", "memory": "128Mi"},
+            requests={"cpu": "25m", "memory": "128Mi"},
             limits={"memory": "512Mi"},
         ),
         description="Resources of the Redis pod.",
@@ -181,7 +181,7 @@ class ManagedVectorStore(Model):
     storage: VectorStorage = Field(VectorStorage(), description="Volume for the indexed documents.")
     resources: Resources = Field(
         Resources(
-            requests={"cpu": "200m", "memory": "512Mi"},
+            requests={"cpu": "100m", "memory": "512Mi"},
             limits={"memory": "4Gi"},
         ),
         description="Resources of the Milvus pod.",

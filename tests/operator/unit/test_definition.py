@@ -111,7 +111,7 @@ def test_defaults_are_filled_in_by_the_api_server(docs: Json) -> None:
     spec = docs["spec"]
     assert spec["api"]["replicas"] == 2
     assert spec["api"]["autoscaling"]["maxReplicas"] == 10
-    assert spec["api"]["resources"]["requests"]["cpu"] == "150m"
+    assert spec["api"]["resources"]["requests"]["cpu"] == "100m"
     assert spec["embedding"]["model"] == "sentence-transformers/all-MiniLM-L6-v2"
     assert spec["retrieval"]["chunking"] == {"size": 192, "overlap": 24}
     assert spec["persistentVolumeClaimPolicy"] == "Retain"
