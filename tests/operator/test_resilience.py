@@ -49,8 +49,7 @@ def test_an_outage_of_the_api_server_is_survived_by_the_same_process(cluster, op
     eventually(lambda: not operator.metric("leading"), what="the operator to stop writing")
     assert "could not be renewed for 10 s" in operator.log
     assert operator.http.get("/healthz").status_code == 200
-    cluster.apiserver.start()
-    cluster.wait_ready()
+    restart(cluster)
     top_k(docs, 12)
     assert operator.process.running
 
@@ -65,8 +64,7 @@ def test_a_child_deleted_while_the_operator_cannot_look_comes_back(
         cluster.api.delete(kind, f"docs-{suffix}", namespace=namespace)
         docs.wait_gone(kind, suffix)
     cluster.apiserver.kill()  # its watches end, and what they would have told is lost with them
-    cluster.apiserver.start()
-    cluster.wait_ready()
+    restart(cluster)
     operator.process.signal(signal.SIGCONT)
     docs.wait_children()
 
@@ -120,14 +118,26 @@ def test_a_resource_deleted_unseen_gets_no_children(cluster, operator):
     # kopf does not notice a deletion that its watch has missed: the engine asks before it makes
     namespace = cluster.create_namespace()
     docs = Bundle(cluster, namespace).apply().wait_children()
-    operator.process.signal(signal.SIGSTOP)
-    docs.delete()
-    docs.wait_gone(DEPLOYMENT, "api")
+    operator.wait_idle()
     cluster.apiserver.kill()
-    cluster.apiserver.start()
-    cluster.wait_ready()
+    operator.process.signal(signal.SIGSTOP)
+    restart(cluster)
+    docs.delete()
+    # the garbage collector takes its time after an outage
+    eventually(lambda: not docs.children(), what="the children to go", timeout=120)
+    cluster.apiserver.kill()
+    restart(cluster)  # it remembers no event from before its start
     operator.process.signal(signal.SIGCONT)
+    before = cluster.audit.mark()
     other = Bundle(cluster, namespace, "other").apply().wait_children()
     operator.wait_idle()
     assert docs.children() == {}
+    assert "forgetting it" in operator.log
+    written = writes_of_operator(cluster.audit.since(before), namespace)
+    assert {entry.name.split("-")[0] for entry in written} == {"other"}
     assert other.find(DEPLOYMENT, "api")
+
+
+def restart(cluster):
+    cluster.apiserver.start()
+    cluster.wait_ready()

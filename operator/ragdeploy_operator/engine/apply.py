@@ -22,7 +22,7 @@ from ragdeploy_operator.build import Manifest
 from ragdeploy_operator.engine.client import Client
 from ragdeploy_operator.engine.diff import differences
 from ragdeploy_operator.engine.errors import ApiError
-from ragdeploy_operator.engine.faults import IMMUTABLE, explain
+from ragdeploy_operator.engine.faults import CONFLICT, IMMUTABLE, explain
 from ragdeploy_operator.engine.store import Store
 from ragdeploy_operator.errors import Invalid, Transient, Waiting
 from ragdeploy_operator.objects import Json, Key, Kind, Ref, key_of
@@ -158,7 +158,7 @@ class Applier:
         try:
             await self._write(resource, ref, where, wanted, {"resourceVersion": _ABSENT})
         except Transient as error:
-            if error.reason == "Conflict":
+            if error.reason == CONFLICT:
                 foreign.add(ref)
                 await self._look_what_is_in_the_way(resource, ref, where)
             raise
@@ -184,7 +184,7 @@ class Applier:
         check_owner(resource, ref, found)
         self._stores[ref.kind].put(found, quietly=True)
         self._memories[_key(resource)].foreign.discard(ref)
-        raise Transient(f"{ref} had lost its labels.", reason="Conflict")
+        raise Transient(f"{ref} had lost its labels.", reason=CONFLICT)
 
     # ---- writing ----
     async def _write(

@@ -31,7 +31,8 @@ class OptionalKinds:
         client: Whom to ask.
         kinds: Which kinds to look for.
         namespaces: Where we need to use them; everywhere if empty.
-        on_change: Awaited with the kinds that are usable, when that changes.
+        on_change: Awaited with the kinds that are usable, when that changes; an ``ApiError``
+            from it means that they are not usable after all.
     """
 
     def __init__(
@@ -83,10 +84,10 @@ class OptionalKinds:
             elif Key("", kind.resource) in self._definitions:
                 unsettled = True
         if usable != self.usable:
+            await self._on_change(frozenset(usable))
             self.usable = frozenset(usable)
             names = ", ".join(sorted(kind.resource for kind in usable))
             logger.info("optional kinds in use: %s", names or "none")
-            await self._on_change(self.usable)
         return unsettled
 
     async def _allowed(self, kind: Kind) -> bool:

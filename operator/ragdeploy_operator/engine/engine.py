@@ -119,13 +119,21 @@ class Engine:
         names = frozenset(kind.kind for kind in usable)
         for kind in kinds.OPTIONAL_CHILDREN:
             if kind.kind in names - self._usable:
-                self._mirror.follow(kind, self._group())
-                await self._mirror.synced(kind)
+                await self._begin_to_follow(kind)
             elif kind.kind in self._usable - names:
                 self._mirror.unfollow(kind)
         self._usable = names
         for key in self._mirror.resources.known(None):
             self._queue.add(key)
+
+    async def _begin_to_follow(self, kind: Kind) -> None:
+        self._mirror.follow(kind, self._group())
+        try:
+            async with asyncio.timeout(_PATIENCE.longest):
+                await self._mirror.synced(kind)
+        except TimeoutError as error:  # it went again before it could be listed
+            self._mirror.unfollow(kind)
+            raise ApiError.unreachable(error) from error
 
     def _group(self) -> asyncio.TaskGroup:
         if self._tasks is None:

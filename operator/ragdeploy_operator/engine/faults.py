@@ -6,6 +6,9 @@ from ragdeploy_operator.engine.errors import ApiError
 from ragdeploy_operator.errors import Invalid, ReconcileError, Transient, Waiting
 from ragdeploy_operator.objects import Ref
 
+CONFLICT = "Conflict"
+"""Reason of the error that an object was changed by somebody else in the same moment."""
+
 IMMUTABLE = "Immutable"
 """Reason of the error that a StatefulSet cannot be edited in this way."""
 
@@ -38,7 +41,7 @@ def explain(error: ApiError, ref: Ref, *, doing: str) -> ReconcileError:
             reason="Forbidden",
         )
     if error.status in (404, 409, 410) or "metadata.uid" in error.fields():
-        return Transient(f"{what} changed while it was looked at; trying again.", reason="Conflict")
+        return Transient(f"{what} changed while it was looked at; trying again.", reason=CONFLICT)
     if _IMMUTABLE in error.message:
         return Invalid(f"{what} must be made anew.", reason=IMMUTABLE)
     return Invalid(

@@ -18,7 +18,7 @@ from ragdeploy_operator.engine.apply import Applier
 from ragdeploy_operator.engine.client import Client
 from ragdeploy_operator.engine.errors import ApiError
 from ragdeploy_operator.engine.events import Recorder
-from ragdeploy_operator.engine.faults import explain
+from ragdeploy_operator.engine.faults import CONFLICT, explain
 from ragdeploy_operator.engine.kinds import AUTOSCALER, DEPLOYMENT, RAG_DEPLOYMENT, STATEFUL_SET
 from ragdeploy_operator.engine.mirror import Mirror
 from ragdeploy_operator.engine.references import References
@@ -120,6 +120,8 @@ class Reconciler:
         try:
             await self._converge(key, resource, body, found)
         except ReconcileError as error:
+            if error.reason == CONFLICT:  # over in a moment, and nothing to bother anybody with
+                return Outcome(fault=error)
             found.fault = error
             self._tell(resource, error)
         soon = await self._reporter.report(self._facts(key, resource, found))
@@ -139,7 +141,7 @@ class Reconciler:
 
     def _tell(self, resource: RagDeployment, error: ReconcileError) -> None:
         """Tell of a failure that will be tried again; the others are news in the status."""
-        if isinstance(error, Transient) and error.reason != "Conflict":
+        if isinstance(error, Transient):
             self._recorder.tell(resource, "Warning", error.reason, error.message, action="Apply")
 
     # ---- towards what is wanted ----

@@ -47,10 +47,11 @@ def _ready(facts: Facts, parts: dict[str, Finding], stalled: Finding) -> Finding
             READY, "Available", f"Questions are answered at {facts.endpoint}.", news=News.GOOD
         )
     if stalled.holds:
-        return bad(READY, stalled.reason, stalled.message)
-    secrets = parts.get(SECRETS)
-    if secrets and not secrets.holds:
-        return bad(READY, secrets.reason, secrets.message)
+        broken = stalled
+    elif facts.fault:
+        return bad(READY, facts.fault.reason, facts.fault.message)
+    elif (secrets := parts.get(SECRETS)) and not secrets.holds:
+        broken = secrets
     return bad(READY, broken.reason, broken.message)
 
 

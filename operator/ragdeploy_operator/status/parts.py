@@ -66,12 +66,16 @@ def _workload(facts: Facts, part: Part) -> Finding:
         return _serving(facts, part, kind, state, cause)
     if cause:
         return bad(kind, cause.reason, cause.message, news=News.BAD)
-    return bad(
-        kind,
-        "Starting",
-        f"{part.workload} {part.name} is starting: "
-        f"{state.ready} of {state.desired} pods are ready.",
-    )
+    what = f"{part.workload} {part.name}"
+    if not state.pods:
+        return bad(
+            kind,
+            "Starting",
+            f"{what} has no pods yet. If that lasts: "
+            f"kubectl describe {part.workload.lower()} {part.name} -n {part.namespace}",
+        )
+    counts = f"{state.ready} of {state.desired} pods are ready"
+    return bad(kind, "Starting", f"{what} is starting: {counts}.")
 
 
 def _not_made(facts: Facts, part: Part, kind: str) -> Finding:
