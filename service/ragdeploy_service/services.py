@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import structlog
 
 from ragdeploy_service.adapters.embedding import load_chunker, load_embedder
-from ragdeploy_service.adapters.llm import OpenAIModel
 from ragdeploy_service.adapters.memory_cache import MemoryCache, NoCache
 from ragdeploy_service.adapters.memory_jobs import MemoryJobs
 from ragdeploy_service.adapters.milvus import MilvusStore
@@ -73,7 +72,7 @@ async def start(
         monitor = StoreMonitor(store, embedder)
         with contextlib.suppress(Unavailable):  # the monitor goes on trying
             await monitor.look()
-        llm = OpenAIModel(settings) if settings.llm_enabled else None
+        llm = _llm(settings)
         if llm is not None:
             stack.push_async_callback(llm.close)
         cache, queue = _cache(settings), _queue(settings)
@@ -110,6 +109,15 @@ async def start(
 async def _finish(worker: JobWorker, drain: Drain) -> None:
     drain.begin()
     await worker.drain(seconds=drain.remaining)
+
+
+def _llm(settings: ServiceSettings) -> LanguageModel | None:
+    if not settings.llm_enabled:
+        return None
+    # Here, because it takes a third of the time to start, and a laptop often has no use for it.
+    from ragdeploy_service.adapters.llm import OpenAIModel
+
+    return OpenAIModel(settings)
 
 
 def _cache(settings: ServiceSettings) -> AnswerCache:
