@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -91,8 +90,3 @@ def counter(http: httpx.Client, name: str, **labels: str) -> float:
         if found == series:
             return float(value)
     return 0.0
-
-
-def all_texts(http: httpx.Client, question: str, *, top_k: int = 50) -> Sequence[str]:
-    """Every text in a small collection, by a question that finds them all."""
-    return sorted(texts(ask(http, question, top_k=top_k, use_cache=False)))

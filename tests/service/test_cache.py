@@ -15,24 +15,42 @@ QUESTION = "How do I scale the API?"
 PENGUINS = "The penguin is a bird that cannot fly."
 
 
-@pytest.fixture(scope="module", params=["in the process", "redis"])
-def _shared(request, tmp_path_factory, model, _llm):
+@pytest.fixture(scope="module")
+def _in_process(tmp_path_factory, model, _llm):
     settings = {"RAG_EMBEDDING_MODEL_DIR": str(model.folder), "OPENAI_BASE_URL": _llm.url}
-    if request.param == "redis":
-        redis = request.getfixturevalue("_redis").start()
-        settings["REDIS_URL"] = redis.url
+    with ServiceProcess(settings, folder=tmp_path_factory.mktemp("service")) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def _on_redis(tmp_path_factory, model, _llm, _redis):
+    settings = {
+        "RAG_EMBEDDING_MODEL_DIR": str(model.folder),
+        "OPENAI_BASE_URL": _llm.url,
+        "REDIS_URL": _redis.start().url.replace("redis://", "redis://:the-password@"),
+    }
     with ServiceProcess(settings, folder=tmp_path_factory.mktemp("service")) as service:
         yield service
 
 
 @pytest.fixture
-def cached(_shared, request, llm):
-    """A service whose cache holds nothing: the documents have just been indexed."""
-    if request.node.callspec.params["_shared"] == "redis":
-        request.getfixturevalue("redis_server")
-    index(_shared.http, SCALING, BANANAS)
+def on_redis(_on_redis, redis_server, llm):
+    """A service with an empty Redis of its own; the documents have just been indexed."""
+    eventually(lambda: not ask(_on_redis.http, QUESTION)["degraded"], what="Redis is used")
+    index(_on_redis.http, SCALING, BANANAS)
     llm.reset()
-    return _shared
+    return _on_redis
+
+
+@pytest.fixture(params=["in the process", "redis"])
+def cached(request, llm):
+    """A service whose cache holds nothing yet."""
+    if request.param == "redis":
+        return request.getfixturevalue("on_redis")
+    service = request.getfixturevalue("_in_process")
+    index(service.http, SCALING, BANANAS)
+    llm.reset()
+    return service
 
 
 def test_a_question_is_answered_once(cached, llm):
@@ -134,51 +152,44 @@ def test_another_model_gets_no_answers_of_the_first(run_service, llm, redis_serv
     assert ask(second.http, QUESTION)["cached"] == "none"
 
 
-def test_a_dead_redis_costs_no_answer(run_service, redis_server, llm):
-    service = run_service(OPENAI_BASE_URL=llm.url, REDIS_URL=redis_server.url)
-    index(service.http, SCALING)
+def test_a_dead_redis_costs_no_answer(on_redis, redis_server):
+    before = counter(on_redis.http, "rag_degraded_total", part="cache")
     redis_server.kill()
     for _ in range(3):
-        answer = ask(service.http, QUESTION)
+        answer = ask(on_redis.http, QUESTION)
         assert (answer["mode"], answer["degraded"]) == ("generated", ["cache"])
-    assert service.http.get("/health/ready").status_code == 200
-    assert service.http.get("/health").json()["status"] == "degraded"
-    assert counter(service.http, "rag_degraded_total", part="cache") >= 3
+    assert on_redis.http.get("/health/ready").status_code == 200
+    assert on_redis.http.get("/health").json()["status"] == "degraded"
+    assert counter(on_redis.http, "rag_degraded_total", part="cache") >= before + 3
 
 
-def test_a_redis_that_comes_back_is_used_again(run_service, redis_server):
-    service = run_service(REDIS_URL=redis_server.url)
-    index(service.http, SCALING)
+def test_a_redis_that_comes_back_is_used_again(on_redis, redis_server):
     redis_server.kill()
-    assert ask(service.http, QUESTION)["degraded"] == ["cache"]
+    assert ask(on_redis.http, QUESTION)["degraded"] == ["cache"]
     redis_server.start()
     eventually(
-        lambda: ask(service.http, QUESTION)["cached"] == "exact", what="the cache works again"
+        lambda: ask(on_redis.http, QUESTION)["cached"] == "exact", what="the cache works again"
     )
 
 
-def test_a_dead_redis_takes_in_no_documents(run_service, redis_server):
-    service = run_service(REDIS_URL=redis_server.url)
+def test_a_dead_redis_takes_in_no_documents(on_redis, redis_server):
     redis_server.kill()
-    response = service.http.post("/index", json={"documents": [SCALING]})
+    response = on_redis.http.post("/index", json={"documents": [SCALING]})
     assert response.status_code == 503
     assert "Redis" in response.json()["detail"]
     assert int(response.headers["retry-after"]) > 0
 
 
-async def test_equal_questions_share_the_model_while_redis_is_down(run_service, redis_server, llm):
-    service = run_service(OPENAI_BASE_URL=llm.url, REDIS_URL=redis_server.url)
-    index(service.http, SCALING)
+async def test_equal_questions_share_the_model_while_redis_is_down(on_redis, redis_server, llm):
     redis_server.kill()
     llm.delay = 2
-    async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
+    async with httpx.AsyncClient(base_url=on_redis.url, timeout=60) as http:
         await asyncio.gather(*(http.post("/query", json={"question": QUESTION}) for _ in range(20)))
     assert len(llm.calls) == 1
 
 
-def test_the_password_of_redis_stands_nowhere(run_service, redis_server):
-    url = redis_server.url.replace("redis://", "redis://:the-password@")
-    service = run_service(REDIS_URL=url)
-    ask(service.http, QUESTION)
-    assert "the-password" not in service.log
-    assert "the-password" not in service.http.get("/health").text
+def test_the_password_of_redis_stands_nowhere(on_redis, redis_server):
+    redis_server.kill()
+    ask(on_redis.http, QUESTION)
+    assert "the-password" not in on_redis.log
+    assert "the-password" not in on_redis.http.get("/health").text

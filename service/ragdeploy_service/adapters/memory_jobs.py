@@ -15,7 +15,7 @@ from ragdeploy_service.rag.job_queue import Lease
 from ragdeploy_service.rag.models import Document, Job, JobState
 
 _REMEMBERED = 1_000  # ended jobs that can still be asked for
-_POLL_SECONDS = 1.0
+_POLL_SECONDS = 0.25
 _RETRY_AFTER = 5.0
 
 

@@ -19,17 +19,17 @@ redis.call('XADD', KEYS[1], '*', 'job', ARGV[2])
 return 1
 """
 
-# In: group, entry, most attempts, time, seconds to remember. Out: {attempt, documents}, or
-# nothing if the job has ended: its worker died after the end, or on every attempt.
+# In: group, entry, most attempts, time, seconds to remember. Out: {attempt, documents}; or why
+# the job is given up; or nothing if it has ended already.
 BEGIN = """
 local documents = redis.call('GET', KEYS[3])
 local state = redis.call('HGET', KEYS[2], 'state')
 local failure
 if state == 'queued' or state == 'running' then
   if not documents then
-    failure = '["The documents of this job are lost; index them again."]'
+    failure = 'The documents of this job are lost; index them again.'
   elseif redis.call('HINCRBY', KEYS[2], 'attempts', 1) > tonumber(ARGV[3]) then
-    failure = '["Every worker that began this job ended before it."]'
+    failure = 'Every worker that began this job ended before it.'
   end
 end
 if documents and not failure and (state == 'queued' or state == 'running') then
@@ -38,13 +38,14 @@ if documents and not failure and (state == 'queued' or state == 'running') then
   return {redis.call('HGET', KEYS[2], 'attempts'), documents}
 end
 if failure then
-  redis.call('HSET', KEYS[2], 'state', 'failed', 'errors', failure, 'finished_at', ARGV[4])
+  redis.call('HSET', KEYS[2], 'state', 'failed', 'errors', cjson.encode({failure}),
+             'finished_at', ARGV[4])
 end
 redis.call('EXPIRE', KEYS[2], ARGV[5])
 redis.call('EXPIRE', KEYS[3], ARGV[5])
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XDEL', KEYS[1], ARGV[2])
-return false
+return failure or false
 """
 
 # The start of what follows: group, entry, consumer; does nothing unless the consumer holds it.

@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import structlog
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
@@ -32,10 +33,12 @@ from ragdeploy_service.rag.job_queue import Lease
 from ragdeploy_service.rag.models import Document, Job, JobState
 
 _GROUP = "indexers"
-_BLOCK_MS = 1_000
+_BLOCK_MS = 250  # a worker that is to stop waits no longer
 _RETRY_AFTER = 10.0
 _REMEMBER_SECONDS = 7 * 24 * 3600
 _FORGET_CONSUMER_MS = 3_600_000
+
+_log = structlog.get_logger(__name__)
 
 
 class RedisJobs:
@@ -52,7 +55,7 @@ class RedisJobs:
         most_jobs: int = 1_000,
         most_attempts: int = 5,
     ) -> None:
-        """Use a client whose timeout is longer than the second that `take` waits."""
+        """Use a client whose timeout is longer than the moment that `take` waits."""
         self._redis: Any = redis  # its types depend on options of the connection
         self._prefix = f"{namespace}:job"
         self._stream = f"{namespace}:jobs"
@@ -113,7 +116,9 @@ class RedisJobs:
             entry, job_id = taken
             arguments = [_GROUP, entry, self._most_attempts, _now(), _REMEMBER_SECONDS]
             begun = await self._begin(keys=self._keys(job_id), args=arguments)
-        if not begun:
+        if not isinstance(begun, list):
+            if begun:
+                _log.error("a job is given up", job=job_id, reason=begun.decode())
             return None
         attempt, payload = begun
         documents = tuple(Document(**fields) for fields in json.loads(payload))

@@ -53,7 +53,7 @@ class JobQueue(Protocol):
         ...
 
     async def take(self) -> Lease | None:
-        """Get the next job, or None if none came within about a second."""
+        """Get the next job, or None if none came within a moment."""
         ...
 
     async def renew(self, lease: Lease, *, done: int) -> bool:
