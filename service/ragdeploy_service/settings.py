@@ -169,6 +169,7 @@ class ServiceSettings(BaseSettings):
     # ---- vector store ----
     milvus_uri: str | None = Field(
         None,
+        pattern=r"^(https?|tcp)://",
         validation_alias=_also("milvus_uri", "MILVUS_URI"),
         description="Milvus server; Milvus Lite in data_dir when absent.",
     )

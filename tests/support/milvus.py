@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -90,8 +91,10 @@ class MilvusServer:
         return self
 
     def stop(self) -> None:
-        if self.process is not None:
-            self.process.stop()
+        if self.process is not None and self.process.running:
+            # The package's program ends its server on Ctrl-C alone.
+            self.process.signal(signal.SIGINT)
+            self.process.wait(timeout=30)
 
 
 def accepts(uri: str) -> bool:

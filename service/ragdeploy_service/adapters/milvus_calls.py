@@ -27,6 +27,7 @@ _CONNECT_SECONDS = 3.0
 _INVALID = frozenset({6, *range(1100, 1200)})
 # The collection, its index, or its copy in memory is gone: make or load it again.
 _NOT_THERE = frozenset({100, 101, 102, 103, 700})
+_NO_DATABASE = 800
 
 _log = structlog.get_logger(__name__)
 
@@ -96,6 +97,8 @@ def _in_our_words(error: Exception, name: str) -> Exception:
         return VectorStoreRefused(f"The vector store does not take this ({name}).")
     if isinstance(code, int) and code in _NOT_THERE:
         return CollectionGone("The collection is not loaded yet; try again in a moment.")
+    if code == _NO_DATABASE:
+        return VectorStoreUnavailable("Milvus has no database of the name in RAG_MILVUS_DATABASE.")
     if code in {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}:
         return VectorStoreUnavailable("The vector store refuses the token in RAG_MILVUS_TOKEN.")
     return VectorStoreUnavailable(
