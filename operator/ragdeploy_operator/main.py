@@ -52,7 +52,8 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.watching.inactivity_timeout = 70
     settings.posting.enabled = False
     settings.peering.standalone = True
-    # it would watch all definitions, whole, and all namespaces; the engine waits for ours
+    # It would watch all definitions, whole, and all namespaces. The engine waits for ours
+    # before kopf begins; if ours is deleted, kopf ends the process, and the next one waits.
     settings.scanning.disabled = True
     settings.process.ultimate_exiting_timeout = 10
     return settings

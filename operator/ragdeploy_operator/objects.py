@@ -98,7 +98,9 @@ class Missing:
 
     use: SecretUse
     why: str
-    """What is the matter with the Secret, as the end of a sentence: ``does not exist``."""
+    """What is the matter with the Secret, as the end of a sentence: ``is empty``."""
+    is_absent: bool = False
+    """There is no such Secret at all."""
 
 
 def key_of(obj: Mapping[str, Any]) -> Key:

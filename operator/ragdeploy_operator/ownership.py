@@ -32,7 +32,7 @@ def check_owner(resource: RagDeployment, ref: Ref, obj: Json) -> None:
             return
         raise NotOwned(
             f"{ref} was there already and is not the operator's, so it is left alone. "
-            f"Delete or rename it, or give this RagDeployment another name."
+            "Delete it, or give this RagDeployment another name."
         )
     if controller["uid"] == resource.metadata.uid:
         return
@@ -44,5 +44,5 @@ def check_owner(resource: RagDeployment, ref: Ref, obj: Json) -> None:
         )
     raise NotOwned(
         f"{ref} belongs to {controller['kind']} {controller['name']}, so it is left alone. "
-        "Delete or rename it, or give this RagDeployment another name."
+        "Delete it, or give this RagDeployment another name."
     )

@@ -22,7 +22,13 @@ def cluster(say):
 
 @pytest.fixture
 def namespace(cluster):
-    return cluster.create_namespace()
+    def create():
+        try:
+            return cluster.create_namespace()
+        except AssertionError:  # the controllers are not back from the outage before
+            return None
+
+    return eventually(create, what="a namespace", timeout=180)
 
 
 @pytest.fixture
@@ -114,9 +120,8 @@ def test_a_frozen_holder_does_not_write_after_it_was_replaced(
     assert second.metric("leading")
 
 
-def test_a_resource_deleted_unseen_gets_no_children(cluster, operator):
+def test_a_resource_deleted_unseen_gets_no_children(cluster, operator, namespace):
     # kopf does not notice a deletion that its watch has missed: the engine asks before it makes
-    namespace = cluster.create_namespace()
     docs = Bundle(cluster, namespace).apply().wait_children()
     operator.wait_idle()
     cluster.apiserver.kill()

@@ -45,8 +45,8 @@ def test_a_working_bundle_says_so_in_a_few_words(bundle, namespace):
     status = docs.get()["status"]
     messages = {kind: condition["message"] for kind, condition in docs.conditions().items()}
     assert messages["Ready"] == f"Questions are answered at http://docs-api.{namespace}.svc:8000."
-    assert messages["ApiReady"] == "2 of 2 pods are ready."
-    assert messages["CacheReady"] == "1 of 1 pods are ready."
+    assert messages["ApiReady"] == "Deployment docs-api: 2 of 2 pods are ready."
+    assert messages["CacheReady"] == "StatefulSet docs-cache: 1 of 1 pods are ready."
     assert messages["Reconciling"] == "Generation 1 is live."
     assert status["replicas"] == 2
     assert status["selector"] == "app.kubernetes.io/component=api,ragdeploy.io/name=docs"

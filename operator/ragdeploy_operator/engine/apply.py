@@ -80,14 +80,15 @@ class Applier:
         self._memories: defaultdict[Key, _Memory] = defaultdict(_Memory)
 
     async def apply(
-        self, resource: RagDeployment, manifest: Manifest, *, exactly: bool = False
+        self, resource: RagDeployment, manifest: Manifest, *, only: str | None = None
     ) -> Change | None:
         """Make a child what ``manifest`` says; None when it is so already.
 
         Args:
             resource: Whose child it is.
             manifest: What it should be.
-            exactly: Write only to the version that we know, not to a newer one.
+            only: Write to this resource version of the child and to no later one, because
+                the manifest holds something that was read from it.
 
         Raises:
             NotOwned: the name is taken by an object that is not ours.
@@ -107,8 +108,8 @@ class Applier:
         if not missing or self._is_settled(resource, ref, wanted, there):
             return None
         fixed = {"uid": there["metadata"]["uid"]}
-        if exactly:
-            fixed["resourceVersion"] = self._stores[ref.kind].version(where) or ""
+        if only is not None:
+            fixed["resourceVersion"] = only
         try:
             await self._write(resource, ref, where, wanted, fixed)
         except Invalid as error:

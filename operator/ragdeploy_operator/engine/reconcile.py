@@ -149,6 +149,10 @@ class Reconciler:
         resolved = await self._references.resolve(key, resource.spec.secret_uses())
         found.missing = resolved.missing
         seen = self._mirror.observe(key)
+        # of what was seen, not of what is there by the time it is written
+        version = self._mirror.stores[DEPLOYMENT.kind].version(
+            Key(resource.namespace, names.api(resource.name))
+        )
         decision = scale(
             resource.spec.api,
             deployment=_child(resource, seen, DEPLOYMENT.kind),
@@ -164,7 +168,7 @@ class Reconciler:
             if manifest["kind"] == STATEFUL_SET.kind:
                 await self._volumes.grow(resource, manifest, seen)
         for tier in children.tiers(ready):
-            await self._apply(resource, tier, decision)
+            await self._apply(resource, tier, decision, version)
         later = {ref: gone[ref] for ref in gone if not children.goes_at_once(ref)}
         if self._is_rolled_out(key, resource):
             await self._remove(later)
@@ -212,11 +216,15 @@ class Reconciler:
             raise ResourceGone
 
     async def _apply(
-        self, resource: RagDeployment, manifests: Sequence[Manifest], decision: Scale
+        self,
+        resource: RagDeployment,
+        manifests: Sequence[Manifest],
+        decision: Scale,
+        version: str | None,
     ) -> None:
         """Apply manifests at the same time; all are tried before one's error counts."""
         results = await asyncio.gather(
-            *(self._apply_one(resource, manifest, decision) for manifest in manifests),
+            *(self._apply_one(resource, manifest, decision, version) for manifest in manifests),
             return_exceptions=True,
         )
         errors = [result for result in results if isinstance(result, BaseException)]
@@ -224,15 +232,15 @@ class Reconciler:
             raise min(errors, key=_urgency)
 
     async def _apply_one(
-        self, resource: RagDeployment, manifest: Manifest, decision: Scale
+        self, resource: RagDeployment, manifest: Manifest, decision: Scale, version: str | None
     ) -> None:
-        exactly = False
+        only = None
         if manifest["kind"] == DEPLOYMENT.kind:
-            exactly = decision.from_live
+            only = version if decision.from_live else None
             metadata = manifest["metadata"]
             notes = {**metadata.get("annotations", {}), **decision.annotations}
             manifest = {**manifest, "metadata": {**metadata, "annotations": notes}}
-        change = await self._applier.apply(resource, manifest, exactly=exactly)
+        change = await self._applier.apply(resource, manifest, only=only)
         if change and change.repaired:
             fields = ", ".join(change.repaired)
             self._recorder.tell(

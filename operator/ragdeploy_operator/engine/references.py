@@ -150,7 +150,7 @@ class References:
 
 def _look(use: SecretUse, digests: Mapping[str, str | None] | None) -> str | Missing:
     if digests is None:
-        return Missing(use=use, why="does not exist")
+        return Missing(use=use, why="does not exist", is_absent=True)
     if use.key is None:
         together = "".join(f"{key}={digest};" for key, digest in sorted(digests.items()) if digest)
         if not together:

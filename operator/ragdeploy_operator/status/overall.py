@@ -68,7 +68,7 @@ def _stalled(facts: Facts, parts: dict[str, Finding]) -> Finding:
                 f"The latest version of {part.workload} {part.name} does not come up. {cause}",
                 news=News.BAD,
             )
-    return bad(STALLED, "NotStalled", "Nothing is in the way.")
+    return bad(STALLED, "NotStalled", "The operator has not given up on anything.")
 
 
 def _reconciling(facts: Facts, parts: dict[str, Finding], stalled: Finding) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from ragdeploy_operator.build import names
@@ -46,10 +47,18 @@ def _secrets(facts: Facts) -> Iterator[Finding]:
 def _missing(facts: Facts, missing: Missing) -> str:
     use, namespace = missing.use, facts.resource.namespace
     key = use.key or "default"
-    return (
-        f"{use.path} refers to Secret {use.name}, which {missing.why}. Make it with: kubectl "
-        f"create secret generic {use.name} -n {namespace} --from-literal={key}=..."
-    )
+    if missing.is_absent:
+        remedy = (
+            f"Make it with: kubectl create secret generic {use.name} -n {namespace} "
+            f"--from-literal={key}=..."
+        )
+    else:
+        change = json.dumps({"stringData": {key: "..."}})
+        remedy = (
+            f"Add it with: kubectl patch secret {use.name} -n {namespace} "
+            f"--type=merge --patch='{change}'"
+        )
+    return f"{use.path} refers to Secret {use.name}, which {missing.why}. {remedy}"
 
 
 # ---- what runs as pods ----
@@ -88,7 +97,8 @@ def _not_made(facts: Facts, part: Part, kind: str) -> Finding:
 
 
 def _serving(facts: Facts, part: Part, kind: str, state: Rollout, cause: Trouble | None) -> Finding:
-    counts = f"{state.ready} of {state.desired} pods are ready"
+    what = f"{part.workload} {part.name}"
+    counts = f"{what}: {state.ready} of {state.desired} pods are ready"
     if part.workload == DEPLOYMENT and facts.adopted is not None:
         counts += (
             f" (the number that autoscaling had found; spec.api.replicas "
@@ -102,7 +112,7 @@ def _serving(facts: Facts, part: Part, kind: str, state: Rollout, cause: Trouble
         return good(
             kind,
             "RollingOut",
-            f"{counts}, {state.updated} of them or of those to come with the latest settings.",
+            f"{counts}; {state.updated} are of the latest version.",
         )
     return good(kind, "Degraded", f"{counts}.")
 

@@ -102,15 +102,18 @@ async def test_a_write_is_bound_to_the_object_it_was_decided_for(applier, api):
     assert "resourceVersion" not in api.writes[1]["metadata"]
 
 
-async def test_exactly_means_this_version_and_no_later_one(applier, api):
+@pytest.mark.parametrize("heard_of_it", [True, False])
+async def test_a_write_to_one_version_fails_on_a_later_one(applier, api, stores, heard_of_it):
     await applier.apply(resource(), manifest(data={"a": "1"}))
     metadata = api.objects["docs-config"]["metadata"]
-    known = metadata["resourceVersion"]
+    seen = metadata["resourceVersion"]
     changed = {k: v for k, v in metadata.items() if k != "resourceVersion"}
-    api.put("docs-config", data={"a": "1"}, metadata=changed)  # and we have not heard of it
+    scaled = api.put("docs-config", data={"a": "5"}, metadata=changed)
+    if heard_of_it:
+        stores["ConfigMap"].put(scaled)
     with pytest.raises(Transient, match="trying again"):
-        await applier.apply(resource(), manifest(data={"a": "2"}), exactly=True)
-    assert api.writes[-1]["metadata"]["resourceVersion"] == known
+        await applier.apply(resource(), manifest(data={"a": "2"}), only=seen)
+    assert api.objects["docs-config"]["data"] == {"a": "5"}
 
 
 async def test_what_the_api_server_changes_on_the_way_is_accepted(applier, api, caplog):
