@@ -13,6 +13,12 @@ from urllib.parse import urlsplit
 
 from tests.support.process import Process, free_port
 
+# Each part of that server listens, on a port of its own.
+_PORTS = (
+    *("proxy-internal", "root-coord", "query-coord", "query-node"),
+    *("index-node", "data-coord", "data-node", "etcd"),
+)
+
 URI_VARIABLE = "RAGDEPLOY_TEST_MILVUS_URI"
 
 
@@ -75,11 +81,7 @@ class MilvusServer:
         if program is None:
             return None
         port = free_port()
-        ports = [
-            argument
-            for name in ("proxy-internal", "root-coord", "query-coord", "query-node")
-            for argument in (f"--{name}-port", str(free_port()))
-        ]
+        ports = [argument for name in _PORTS for argument in (f"--{name}-port", str(free_port()))]
         command = [program, "--data", folder, "--proxy-port", str(port), *ports]
         log = folder / "milvus.log"
         return cls(f"http://127.0.0.1:{port}", Process(command, log=log, name="milvus"))
