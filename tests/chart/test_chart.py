@@ -66,7 +66,8 @@ def test_the_chart_and_the_operator_have_the_same_defaults(chart: Chart) -> None
     theirs = environment(chart)
     for field in ("service_image", "redis_image", "milvus_image", "log_level", "log_format"):
         assert theirs[f"RAGDEPLOY_{field}".upper()] == str(getattr(ours, field))
-    assert theirs["RAGDEPLOY_WATCH_NAMESPACES"] == ""
+    assert "RAGDEPLOY_WATCH_NAMESPACES" not in theirs
+    assert ours.watch_namespaces == ()
     assert container(chart.one("Deployment"))["ports"][0]["containerPort"] == ours.http_port
 
 
