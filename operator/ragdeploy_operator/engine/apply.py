@@ -199,6 +199,8 @@ class Applier:
             fault = explain(error, ref, doing="apply")
             if isinstance(fault, Invalid) and fault.reason != IMMUTABLE:
                 self._settle(resource, ref, where, wanted, fault)
+            if fault.reason == CONFLICT and "uid" in fixed:
+                await self._look_anew(ref, where)
             raise fault from error
         store.put(answer, quietly=True)
         there = store.get(where)
@@ -211,6 +213,21 @@ class Applier:
                 ", ".join(lacking),
             )
             self._settle(resource, ref, where, wanted, None)
+
+    async def _look_anew(self, ref: Ref, where: Key) -> None:
+        """Take in what is there now: the watch shows no child that has lost its label."""
+        store = self._stores[ref.kind]
+        known = store.get(where)
+        try:
+            found = await self._client.get(
+                self._kinds[ref.kind], namespace=where.namespace, name=where.name
+            )
+        except ApiError as error:
+            raise explain(error, ref, doing="get") from error
+        if found is not None:
+            store.put(found, quietly=True)
+        elif known is not None:
+            store.forget(where, uid=known["metadata"]["uid"])
 
     def _settle(
         self, resource: RagDeployment, ref: Ref, where: Key, wanted: Json, refusal: Invalid | None
@@ -241,13 +258,16 @@ def _key(resource: RagDeployment) -> Key:
 
 
 def _stamped(manifest: Manifest) -> Json:
-    """Add the digest of the manifest to it.
+    """Add the digest of the manifest to it, by which a field taken out of it is noticed.
 
-    The number of replicas is not part of the digest: it changes hands without
-    anything having been edited.
+    Left out of the digest are the number of replicas, which changes hands without anything
+    having been edited, and the values of a Secret, which a digest would let others guess.
     """
-    spec = manifest.get("spec", {})
-    content = {**manifest, "spec": {name: spec[name] for name in spec if name != "replicas"}}
+    content = dict(manifest)
+    if manifest["kind"] == "Secret":
+        content["data"] = sorted(manifest.get("data", ()))
+    if "spec" in manifest:
+        content["spec"] = {k: v for k, v in manifest["spec"].items() if k != "replicas"}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     metadata = manifest["metadata"]
     annotations = {
