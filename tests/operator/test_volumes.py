@@ -51,8 +51,9 @@ def test_a_volume_grows_and_its_pod_goes_on_running(cluster, bundle, namespace, 
         assert found, "not made anew yet"
         [template] = found["spec"]["volumeClaimTemplates"]
         assert template["spec"]["resources"]["requests"]["storage"] == "20Gi"
-        owner = cluster.api.get(POD, "docs-vector-store-0", namespace=namespace)["metadata"]
-        return owner["ownerReferences"][0]["uid"] == found["metadata"]["uid"]
+        orphan = cluster.api.get(POD, "docs-vector-store-0", namespace=namespace)["metadata"]
+        owners = [owner["uid"] for owner in orphan.get("ownerReferences", [])]
+        return owners == [found["metadata"]["uid"]]
 
     eventually(made_anew, what="a StatefulSet with the larger template to have taken the pod over")
     assert pod(cluster, namespace) == before
