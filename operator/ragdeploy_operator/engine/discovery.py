@@ -50,7 +50,7 @@ class OptionalKinds:
         self._kinds = kinds
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._on_change = on_change
-        self._definitions: dict[Key, str] = {}
+        self._definitions: dict[Key, str | None] = {}  # their versions; None for one that went
         self._look_again = asyncio.Event()
         self._backoff = Backoff(first=0.5, longest=30.0)
 
@@ -74,15 +74,19 @@ class OptionalKinds:
                 continue
 
     async def look(self) -> bool:
-        """Look once. Returns whether a kind is defined but not yet served: look again soon."""
+        """Look once. Returns whether to look again soon: a definition came or went just now.
+
+        The API server begins and ends to serve a kind a moment after its definition.
+        """
         usable = set()
         unsettled = False
         for kind in self._kinds:
-            if await self._client.serves(kind):
-                if await self._allowed(kind):
-                    usable.add(kind)
-            elif Key("", kind.resource) in self._definitions:
-                unsettled = True
+            served = await self._client.serves(kind)
+            if served and await self._allowed(kind):
+                usable.add(kind)
+            definition = Key("", kind.resource)
+            if definition in self._definitions:
+                unsettled |= served == (self._definitions[definition] is None)
         if usable != self.usable:
             await self._on_change(frozenset(usable))
             self.usable = frozenset(usable)
@@ -115,9 +119,10 @@ class OptionalKinds:
 
     def drop(self, where: Key, *, version: str) -> None:
         """Forget a definition."""
-        if self._definitions.pop(where, None):
+        if self._definitions.get(where):
+            self._definitions[where] = None
             self._look_again.set()
 
     def known(self, namespace: str | None) -> set[Key]:
         """Where the definitions are."""
-        return set(self._definitions)
+        return {where for where, version in self._definitions.items() if version}
