@@ -45,9 +45,9 @@ class OperatorSettings(BaseSettings):
         default_factory=socket.gethostname, description="Name of this replica in Lease and Events."
     )
 
-    http_host: str = Field(
-        "0.0.0.0",  # noqa: S104 - the kubelet and Prometheus come from outside the pod
-        description="Address for /healthz, /readyz and /metrics.",
+    http_host: str | None = Field(
+        None,
+        description="Address for /healthz, /readyz and /metrics; all of IPv4 and IPv6 if none.",
     )
     http_port: int = Field(8080, ge=1, le=65535, description="Port for the same.")
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")

@@ -43,6 +43,7 @@ _METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1
 async def load_configuration() -> Configuration:
     """Where the API server is and who we are: KUBECONFIG, the pod's account, or ~/.kube/config."""
     configuration = Configuration()
+    configuration.connection_pool_maxsize = 0  # no limit: every watch holds a connection
     if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
         config.load_incluster_config(client_configuration=configuration)
     else:
