@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import asynccontextmanager
 
 import httpx
 
@@ -13,14 +14,21 @@ from tests.support.waiting import eventually
 QUESTION = "How do I scale the API?"
 
 
-async def test_a_running_request_is_answered_and_the_probe_fails_first(run_service, llm):
-    # Not on loopback alone, as in a cluster; there new connections are served a moment longer.
-    service = run_service(OPENAI_BASE_URL=llm.url, RAG_HOST="0.0.0.0", RAG_AUTH_ENABLED="false")
+@asynccontextmanager
+async def a_question_under_way(service, llm, *, seconds):
+    """A request that the model takes its time for; it has begun."""
     await asyncio.to_thread(index, service.http, SCALING)
-    llm.delay = 3
+    llm.delay = seconds
     async with httpx.AsyncClient(base_url=service.url, timeout=30) as http:
         running = asyncio.create_task(http.post("/query", json={"question": QUESTION}))
         await asyncio.to_thread(eventually, lambda: llm.calls, what="the model is asked")
+        yield running
+
+
+async def test_a_running_request_is_answered_and_the_probe_fails_first(run_service, llm):
+    # Not on loopback alone, as in a cluster; there new connections are served a moment longer.
+    service = run_service(OPENAI_BASE_URL=llm.url, RAG_HOST="0.0.0.0", RAG_AUTH_ENABLED="false")
+    async with a_question_under_way(service, llm, seconds=3) as running:
         service.process.signal(signal.SIGTERM)
 
         def draining():
@@ -35,11 +43,7 @@ async def test_a_running_request_is_answered_and_the_probe_fails_first(run_servi
 
 async def test_a_request_that_takes_too_long_ends_with_the_drain(run_service, llm):
     service = run_service(OPENAI_BASE_URL=llm.url, RAG_DRAIN_SECONDS="1")
-    await asyncio.to_thread(index, service.http, SCALING)
-    llm.delay = 25
-    async with httpx.AsyncClient(base_url=service.url, timeout=30) as http:
-        running = asyncio.create_task(http.post("/query", json={"question": QUESTION}))
-        await asyncio.to_thread(eventually, lambda: llm.calls, what="the model is asked")
+    async with a_question_under_way(service, llm, seconds=25) as running:
         service.process.signal(signal.SIGTERM)
         await asyncio.to_thread(service.process.wait, timeout=15)
         await asyncio.gather(running, return_exceptions=True)

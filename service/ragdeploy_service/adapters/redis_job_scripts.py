@@ -7,6 +7,12 @@ the job has ended well, and kept as long as the record when it has failed.
 
 from __future__ import annotations
 
+# Takes the entry out of the stream: group, entry.
+_LEAVE = """
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+redis.call('XDEL', KEYS[1], ARGV[2])
+"""
+
 # In: most jobs, job id, documents, total, time. Out: 1, or 0 if the queue is full.
 # A second call for one job, after a lost reply, changes nothing.
 SUBMIT = """
@@ -21,7 +27,8 @@ return 1
 
 # In: group, entry, most attempts, time, seconds to remember. Out: {attempt, documents}; or why
 # the job is given up; or nothing if it has ended already.
-BEGIN = """
+BEGIN = (
+    """
 local documents = redis.call('GET', KEYS[3])
 local state = redis.call('HGET', KEYS[2], 'state')
 local failure
@@ -43,10 +50,12 @@ if failure then
 end
 redis.call('EXPIRE', KEYS[2], ARGV[5])
 redis.call('EXPIRE', KEYS[3], ARGV[5])
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-redis.call('XDEL', KEYS[1], ARGV[2])
+"""
+    + _LEAVE
+    + """
 return failure or false
 """
+)
 
 # The start of what follows: group, entry, consumer; does nothing unless the consumer holds it.
 _HELD = """
@@ -73,10 +82,9 @@ redis.call('HSET', KEYS[2], 'state', 'succeeded', 'errors', ARGV[4], 'finished_a
            'done', redis.call('HGET', KEYS[2], 'total'))
 redis.call('EXPIRE', KEYS[2], ARGV[6])
 redis.call('DEL', KEYS[3])
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-redis.call('XDEL', KEYS[1], ARGV[2])
-return 1
 """
+    + _LEAVE
+    + "return 1"
 )
 
 # In: ..., job id, change of the count of attempts. A new entry is seen at once by whoever waits.
@@ -86,10 +94,9 @@ HAND_BACK = (
 redis.call('HINCRBY', KEYS[2], 'attempts', ARGV[5])
 redis.call('HSET', KEYS[2], 'state', 'queued')
 redis.call('XADD', KEYS[1], '*', 'job', ARGV[4])
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-redis.call('XDEL', KEYS[1], ARGV[2])
-return 1
 """
+    + _LEAVE
+    + "return 1"
 )
 
 # In: ..., job id, errors, most attempts, time, seconds to remember. Out: the new state.
@@ -107,8 +114,7 @@ else
   redis.call('XADD', KEYS[1], '*', 'job', ARGV[4])
 end
 redis.call('HSET', KEYS[2], 'state', state)
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-redis.call('XDEL', KEYS[1], ARGV[2])
-return state
 """
+    + _LEAVE
+    + "return state"
 )

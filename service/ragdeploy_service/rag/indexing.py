@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -13,11 +12,11 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from ragdeploy_service.rag.chunking import chunk_id
+from ragdeploy_service.rag.clock import Clock
 from ragdeploy_service.rag.models import Chunk, Document, Stage
 from ragdeploy_service.rag.ports import Embedder, Telemetry, VectorStore
 
@@ -57,7 +56,7 @@ class Indexer:
         self._splitter = splitter
         self._embedder = embedder
         self._store = store
-        self._telemetry = telemetry
+        self._clock = Clock(telemetry)
 
     async def index(
         self, documents: Sequence[Document], *, on_progress: Callable[[int], None]
@@ -76,7 +75,7 @@ class Indexer:
                 await self._replace(chunks)
                 written += len(chunks)
                 on_progress(done)
-        with self._timed(Stage.STORE):
+        with self._clock(Stage.STORE):
             await self._store.commit()
         return IndexReport(chunks=written, errors=tuple(errors))
 
@@ -98,7 +97,7 @@ class Indexer:
                 waiting = []
 
     async def _split(self, document: Document) -> list[Chunk]:
-        with self._timed(Stage.CHUNK):
+        with self._clock(Stage.CHUNK):
             chunks = await asyncio.to_thread(self._splitter.split, document)
         return [piece for chunk in chunks for piece in _within_bytes(chunk)]
 
@@ -110,26 +109,18 @@ class Indexer:
         """
         if not chunks:
             return
-        with self._timed(Stage.STORE):
+        with self._clock(Stage.STORE):
             old = await self._store.chunk_ids({chunk.document_id for chunk in chunks})
         new = [chunk for chunk in chunks if chunk.id not in old]
         for start in range(0, len(new), _SLICE):
             part = new[start : start + _SLICE]
-            with self._timed(Stage.EMBED):
+            with self._clock(Stage.EMBED):
                 vectors = await self._embedder.embed_documents([chunk.in_context for chunk in part])
-            with self._timed(Stage.STORE):
+            with self._clock(Stage.STORE):
                 await self._store.upsert(part, vectors)
         if stale := old - {chunk.id for chunk in chunks}:
-            with self._timed(Stage.STORE):
+            with self._clock(Stage.STORE):
                 await self._store.delete(stale)
-
-    @contextmanager
-    def _timed(self, stage: Stage) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._telemetry.stage(stage, time.perf_counter() - started)
 
 
 async def _ahead(items: AsyncIterator[_T]) -> AsyncGenerator[_T]:

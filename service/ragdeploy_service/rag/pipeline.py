@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import structlog
 
 from ragdeploy_service.rag.cache import KeyBase, canonical
+from ragdeploy_service.rag.clock import Clock
 from ragdeploy_service.rag.errors import (
     CacheUnavailable,
     DeadlineExceeded,
@@ -81,7 +80,7 @@ class Pipeline:
 
         """
         question = canonical(question)
-        clock = _Clock(self._telemetry)
+        clock = Clock(self._telemetry)
         key = self._keys.key(question, top_k=top_k)
         if not use_cache:
             answer = await self._answer(question, key=None, top_k=top_k, clock=clock)
@@ -104,7 +103,7 @@ class Pipeline:
             )
         return _with_degraded(outcome, degraded)
 
-    async def _look_up(self, key: str, clock: _Clock) -> tuple[Lookup, tuple[Part, ...]]:
+    async def _look_up(self, key: str, clock: Clock) -> tuple[Lookup, tuple[Part, ...]]:
         try:
             with clock(Stage.CACHE):
                 lookup = await self._cache.get(key)
@@ -115,7 +114,7 @@ class Pipeline:
         return lookup, ()
 
     async def _answer_and_keep(
-        self, question: str, *, key: str, epoch: str, top_k: int, clock: _Clock
+        self, question: str, *, key: str, epoch: str, top_k: int, clock: Clock
     ) -> Outcome:
         answer = await self._answer(question, key=key, top_k=top_k, clock=clock)
         outcome = Outcome(answer=answer, cached=CacheState.NONE, timings=clock.timings)
@@ -129,7 +128,7 @@ class Pipeline:
             return _with_degraded(outcome, (Part.CACHE,))
         return outcome
 
-    async def _answer(self, question: str, *, key: str | None, top_k: int, clock: _Clock) -> Answer:
+    async def _answer(self, question: str, *, key: str | None, top_k: int, clock: Clock) -> Answer:
         """Answer afresh; calls with equal keys and equal passages share one generation."""
         passages = await self._retrieve(question, top_k=top_k, clock=clock)
         if self._llm is None or not passages:
@@ -142,7 +141,7 @@ class Pipeline:
             lambda: self._generate(question, passages, llm, clock),
         )
 
-    async def _retrieve(self, question: str, *, top_k: int, clock: _Clock) -> tuple[Passage, ...]:
+    async def _retrieve(self, question: str, *, top_k: int, clock: Clock) -> tuple[Passage, ...]:
         with clock(Stage.EMBED):
             try:
                 async with asyncio.timeout(_EMBED_SECONDS):
@@ -158,7 +157,7 @@ class Pipeline:
         return tuple(found)
 
     async def _generate(
-        self, question: str, passages: tuple[Passage, ...], llm: LanguageModel, clock: _Clock
+        self, question: str, passages: tuple[Passage, ...], llm: LanguageModel, clock: Clock
     ) -> Answer:
         try:
             with clock(Stage.GENERATE):
@@ -171,25 +170,7 @@ class Pipeline:
         return Answer(text=text, mode=AnswerMode.GENERATED, passages=passages, usage=usage)
 
 
-class _Clock:
-    """Measures the stages of one question."""
-
-    def __init__(self, telemetry: Telemetry) -> None:
-        self._telemetry = telemetry
-        self.timings: dict[Stage, float] = {}
-
-    @contextmanager
-    def __call__(self, stage: Stage) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            seconds = time.perf_counter() - started
-            self.timings[stage] = self.timings.get(stage, 0.0) + seconds * 1000
-            self._telemetry.stage(stage, seconds)
-
-
-def _extractive(question: str, passages: tuple[Passage, ...], clock: _Clock) -> Answer:
+def _extractive(question: str, passages: tuple[Passage, ...], clock: Clock) -> Answer:
     with clock(Stage.EXTRACT):
         text = extract(question, passages)
     return Answer(text=text, mode=AnswerMode.EXTRACTIVE, passages=passages)
