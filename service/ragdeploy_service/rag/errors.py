@@ -62,3 +62,19 @@ class ModelUnavailable(RagError):
 
 class EmbeddingMismatch(RagError):
     """The collection holds vectors of another embedding model, which ours cannot search."""
+
+
+class CollectionNotFound(RagError):
+    """The tenant has no collection of this name."""
+
+
+class Unsupported(RagError):
+    """The request is well-formed, but what it asks for cannot be had here; says why."""
+
+
+class SearchModeUnsupported(Unsupported):
+    """The vector store cannot search this collection in this way."""
+
+
+class InvalidPage(RagError):
+    """The page token was not given out for this list."""

@@ -10,8 +10,27 @@ from typing import Any
 
 Metadata = Mapping[str, Any]
 
+# Tenants and collections are named like Kubernetes objects, so that names pass through every
+# system unchanged: 1 to 63 small letters, digits, hyphens and underscores.
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$"
+
 # As much of a title as is embedded with each chunk, about 32 tokens.
 TITLE_BYTES = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class CollectionId:
+    """Names a collection: documents of one tenant that are searched together.
+
+    Both names follow `NAME_PATTERN`. The tenant comes from the API key and from nothing in the
+    request, so no request can name another's collection.
+    """
+
+    tenant: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.tenant}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +47,15 @@ class Chunk:
     """A piece of a document, short enough for the embedding model.
 
     ``id`` is a function of all the other fields, so that indexing the same
-    document twice writes the same rows.
+    document twice writes the same rows. ``start`` is where the chunk begins in
+    the document's text, in characters: with it the chunks of a document make
+    up its text again, although neighbours overlap.
     """
 
     id: str
     document_id: str
     position: int
+    start: int
     text: str
     metadata: Metadata = field(default_factory=dict)
 
@@ -52,12 +74,26 @@ class Chunk:
         return f"{short}\n\n{self.text}"
 
 
+class SearchMode(StrEnum):
+    """How passages are found: by meaning, by words, or by both."""
+
+    DENSE = "dense"
+    SPARSE = "sparse"
+    HYBRID = "hybrid"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """A chunk that was found for a question. ``score`` is the cosine similarity, -1 to 1."""
+    """A chunk that was found for a question.
+
+    ``score`` is what the passages are ordered by. ``dense_score`` is the cosine similarity, -1 to
+    1, and ``sparse_score`` the BM25 score, from 0 up; None where that search did not find it.
+    """
 
     chunk: Chunk
     score: float
+    dense_score: float | None = None
+    sparse_score: float | None = None
 
 
 class AnswerMode(StrEnum):
@@ -87,6 +123,7 @@ class Stage(StrEnum):
     CACHE = "cache"
     EMBED = "embed"
     RETRIEVE = "retrieve"
+    RERANK = "rerank"
     GENERATE = "generate"
     EXTRACT = "extract"
     CHUNK = "chunk"
@@ -123,13 +160,14 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Documents given to be indexed, and what became of them.
+    """Documents given to be indexed in a collection, and what became of them.
 
     ``done`` and ``total`` count documents; ``attempts`` counts workers that
     began it; the times are in UTC.
     """
 
     id: str
+    collection: CollectionId
     state: JobState
     total: int
     done: int

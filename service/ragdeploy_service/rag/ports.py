@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ragdeploy_service.rag.filters import Filter
 from ragdeploy_service.rag.models import (
     Answer,
     CacheState,
     Chunk,
+    CollectionId,
     JobState,
+    Metadata,
     Part,
     Passage,
+    SearchMode,
     Stage,
     Usage,
 )
@@ -62,37 +66,74 @@ class Embedder(Protocol):
         ...
 
 
-class VectorStore(Protocol):
-    """Keeps chunks with their vectors, and finds the nearest.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentPage:
+    """Some documents of a collection, and where the next page begins; None after the last."""
 
-    Every call may raise `VectorStoreUnavailable`, and `EmbeddingMismatch` if
-    `open` found the collection to belong to another embedding model.
+    documents: tuple[DocumentEntry, ...]
+    next_page: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentEntry:
+    """A document as a list shows it."""
+
+    id: str
+    metadata: Metadata
+
+
+class Collection(Protocol):
+    """An open collection: keeps chunks with their vectors, and finds the nearest.
+
+    Every call may raise `VectorStoreUnavailable`, and `CollectionNotFound` if it was dropped.
     """
 
     @property
-    def opened(self) -> bool:
-        """Whether `open` has succeeded, and the collection was there when it was last used."""
+    def modes(self) -> frozenset[SearchMode]:
+        """How it can be searched; `SearchMode.SPARSE` is missing where the server has no BM25."""
         ...
 
-    async def open(self, *, dimension: int, fingerprint: str) -> None:
-        """Connect, and make the collection if it is not there. May be called again.
+    async def search_dense(
+        self, vector: Vectors, *, top_k: int, where: Filter | None
+    ) -> list[Passage]:
+        """Find the passages nearest to one vector of shape (d,), best first."""
+        ...
+
+    async def search_sparse(
+        self, question: str, *, top_k: int, where: Filter | None
+    ) -> list[Passage]:
+        """Find the passages that share rare words with the question (BM25), best first.
 
         Raises:
-            VectorStoreUnavailable: the server does not answer in time.
-            EmbeddingMismatch: the collection holds vectors of another fingerprint.
+            SearchModeUnsupported: this collection has no index of words; says why.
 
         """
         ...
 
-    async def chunk_ids(self, document_ids: Collection[str]) -> set[str]:
+    async def chunk_ids(self, document_ids: Set[str]) -> set[str]:
         """Ids of all chunks that stand in the store for these documents."""
+        ...
+
+    async def chunks(self, document_id: str) -> list[Chunk]:
+        """All chunks of a document in the order of the text; none if there is no such document."""
+        ...
+
+    async def documents(
+        self, *, where: Filter | None, page: str | None, limit: int
+    ) -> DocumentPage:
+        """List documents, each once, in an order that does not change.
+
+        Raises:
+            InvalidPage: ``page`` is not a ``next_page`` of this collection.
+
+        """
         ...
 
     async def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Write n chunks with vectors of shape (n, d); a chunk with the same id is replaced."""
         ...
 
-    async def delete(self, chunk_ids: Collection[str]) -> None:
+    async def delete(self, chunk_ids: Set[str]) -> None:
         """Drop chunks by id; those that are not there are passed over."""
         ...
 
@@ -103,16 +144,37 @@ class VectorStore(Protocol):
         """
         ...
 
-    async def search(self, vector: Vectors, *, top_k: int, min_score: float) -> list[Passage]:
-        """Find the passages nearest to one vector of shape (d,), best first."""
-        ...
-
     async def count(self) -> int:
         """Number of chunks that can be found."""
         ...
 
+
+class VectorStore(Protocol):
+    """Keeps the collections of all tenants, each apart from the others.
+
+    Every call may raise `VectorStoreUnavailable`.
+    """
+
+    async def open(self, collection: CollectionId, *, create: bool) -> Collection:
+        """Get a collection ready to be used; cheap when it was opened before.
+
+        Raises:
+            CollectionNotFound: it is not there, and ``create`` is false.
+            EmbeddingMismatch: it holds vectors of another fingerprint.
+
+        """
+        ...
+
+    async def names(self, tenant: str) -> list[str]:
+        """Names of a tenant's collections, sorted."""
+        ...
+
+    async def drop(self, collection: CollectionId) -> bool:
+        """Delete a collection with all that is in it; False if it was not there."""
+        ...
+
     async def ping(self) -> None:
-        """Return if the collection can be searched."""
+        """Return if the store can be searched."""
         ...
 
     async def close(self) -> None:
@@ -146,7 +208,7 @@ class LanguageModel(Protocol):
 class Lookup:
     """What the cache knows of a question.
 
-    ``epoch`` names the state of the collection. It is read no later than
+    ``epoch`` names the state of its collection. It is read no later than
     ``answer``, and is None where nobody can say whether the collection has
     changed: then nothing may be kept or shared.
     """
@@ -163,8 +225,8 @@ class AnswerCache(Protocol):
     job can be stored after that job, but is never given out.
     """
 
-    async def get(self, key: str) -> Lookup:
-        """Look for an answer of the present epoch.
+    async def get(self, collection: CollectionId, key: str) -> Lookup:
+        """Look for an answer of the collection's present epoch.
 
         Raises:
             CacheUnavailable: it does not answer.
@@ -172,7 +234,7 @@ class AnswerCache(Protocol):
         """
         ...
 
-    async def put(self, key: str, answer: Answer, *, epoch: str) -> None:
+    async def put(self, collection: CollectionId, key: str, answer: Answer, *, epoch: str) -> None:
         """Keep an answer that was made from the collection at ``epoch``.
 
         Raises:
@@ -181,8 +243,8 @@ class AnswerCache(Protocol):
         """
         ...
 
-    async def advance(self) -> None:
-        """Begin a new epoch: no answer kept so far is given out again.
+    async def advance(self, collection: CollectionId) -> None:
+        """Begin a new epoch of a collection: no answer kept so far is given out again.
 
         Raises:
             CacheUnavailable: it does not answer, so old answers may still be given out.
