@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ragdeploy_service.problems import problem
 from ragdeploy_service.rag.errors import ConfigurationError
+from ragdeploy_service.rag.models import DEFAULT_TENANT
 from ragdeploy_service.settings import ServiceSettings
 
 # Whatever is not named here asks for a key.
@@ -132,6 +133,7 @@ class Authentication:
         key = _shown_key(Headers(scope=scope)) if self._keys else None
         known = self._keys is None or (key is not None and self._keys.accepts(key))
         scope["state"]["authenticated"] = known
+        scope["state"]["tenant"] = DEFAULT_TENANT
         if known or scope["path"] in _PUBLIC or scope["path"] in _PUBLIC_PAGES:
             await self._app(scope, receive, send)
         elif key is None:

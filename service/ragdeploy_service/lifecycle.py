@@ -9,7 +9,8 @@ from collections.abc import Callable
 import structlog
 
 from ragdeploy_service.rag.errors import RagError
-from ragdeploy_service.rag.ports import Embedder, VectorStore
+from ragdeploy_service.rag.models import CollectionId
+from ragdeploy_service.rag.ports import VectorStore
 
 # Seconds between two looks at the vector store, while it is there and while it is not.
 _CALM, _EAGER = 5.0, 1.0
@@ -49,15 +50,16 @@ class Drain:
 
 
 class StoreMonitor:
-    """Opens the vector store, however late it comes up, and notices when it goes and comes.
+    """Waits for the vector store, however late it comes up, and notices when it goes and comes.
 
     Readiness probes read what it saw last, so they cost nothing and never
     wait for a store that hangs.
     """
 
-    def __init__(self, store: VectorStore, embedder: Embedder) -> None:
+    def __init__(self, store: VectorStore, collection: CollectionId) -> None:
+        """Watch a store by the collection that most requests mean; it is made if need be."""
         self._store = store
-        self._embedder = embedder
+        self._collection = collection
         self._there = asyncio.Event()
         self._reason = "The vector store is not connected yet."
 
@@ -71,17 +73,14 @@ class StoreMonitor:
         await self._there.wait()
 
     async def look(self) -> None:
-        """Open the store if need be, and see whether it answers.
+        """See whether the store answers, and whether it can be searched with our model.
 
         Raises:
             RagError: it cannot be used; `trouble` says why.
 
         """
         try:
-            if not self._store.opened:
-                await self._store.open(
-                    dimension=self._embedder.dimension, fingerprint=self._embedder.fingerprint
-                )
+            await self._store.open(self._collection, create=True)
             await self._store.ping()
         except RagError as error:
             if self._there.is_set() or str(error) != self._reason:

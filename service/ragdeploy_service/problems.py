@@ -17,11 +17,14 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from ragdeploy_service.rag.errors import (
+    CollectionNotFound,
     DeadlineExceeded,
     EmbeddingMismatch,
+    InvalidPage,
     JobQueueFull,
     RagError,
     Unavailable,
+    Unsupported,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -173,6 +176,12 @@ _DIRECTIONS = "/openapi.json lists what there is."
 async def _domain(request: Request, error: RagError) -> Response:
     retry = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
     match error:
+        case CollectionNotFound():
+            return problem(request.scope, 404, str(error), kind="no-collection")
+        case Unsupported():
+            return problem(request.scope, 422, str(error), kind="unsupported")
+        case InvalidPage():
+            return problem(request.scope, 422, str(error), kind="invalid")
         case JobQueueFull():
             retry = {"Retry-After": str(round(error.retry_after))}
             return problem(request.scope, 503, str(error), kind="queue-full", headers=retry)

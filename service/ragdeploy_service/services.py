@@ -24,9 +24,11 @@ from ragdeploy_service.rag.errors import Unavailable
 from ragdeploy_service.rag.indexing import Indexer
 from ragdeploy_service.rag.job_queue import JobQueue
 from ragdeploy_service.rag.jobs import JobWorker
+from ragdeploy_service.rag.models import DEFAULT_TENANT, CollectionId
 from ragdeploy_service.rag.pipeline import Pipeline
 from ragdeploy_service.rag.ports import AnswerCache, Embedder, LanguageModel, VectorStore
 from ragdeploy_service.rag.prompt import Prompt
+from ragdeploy_service.rag.retrieval import Retriever
 from ragdeploy_service.settings import ServiceSettings
 
 _CACHE_SECONDS = 0.25  # a question is answered faster without a cache than with one that hangs
@@ -67,9 +69,14 @@ async def start(
     async with AsyncExitStack() as stack:
         embedder = await load_embedder(settings)
         stack.push_async_callback(embedder.close)
-        store = await asyncio.to_thread(MilvusStore.from_settings, settings)
+        store = await asyncio.to_thread(
+            MilvusStore.from_settings,
+            settings,
+            dimension=embedder.dimension,
+            fingerprint=embedder.fingerprint,
+        )
         stack.push_async_callback(store.close)
-        monitor = StoreMonitor(store, embedder)
+        monitor = StoreMonitor(store, default_collection(settings))
         with contextlib.suppress(Unavailable):  # the monitor goes on trying
             await monitor.look()
         llm = _llm(settings)
@@ -104,6 +111,11 @@ async def start(
             queue=queue,
             pipeline=_pipeline(settings, metrics, embedder, store, llm, cache),
         )
+
+
+def default_collection(settings: ServiceSettings) -> CollectionId:
+    """What is meant where neither key nor request name a collection."""
+    return CollectionId(tenant=DEFAULT_TENANT, name=settings.collection)
 
 
 async def _finish(worker: JobWorker, drain: Drain) -> None:
@@ -154,15 +166,13 @@ def _pipeline(
 ) -> Pipeline:
     prompt = Prompt(settings.llm_prompt_template)
     keys = KeyBase(
-        collection=namespace(settings),
+        store=namespace(settings),
         embedding=embedder.fingerprint,
         llm=_llm_identity(settings) if llm else "extractive",
         prompt=prompt.fingerprint,
-        min_score=settings.min_score,
     )
     return Pipeline(
-        embedder=embedder,
-        store=store,
+        retriever=Retriever(embedder=embedder, store=store),
         llm=llm,
         cache=cache,
         prompt=prompt,

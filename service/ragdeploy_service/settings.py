@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -145,6 +145,9 @@ class ServiceSettings(BaseSettings):
 
     # ---- retrieval ----
     top_k: int = Field(3, ge=1, le=50, description="Passages per answer.")
+    search_mode: Literal["dense", "sparse", "hybrid"] = Field(
+        "dense", description="How passages are found: by meaning, by words (BM25), or by both."
+    )
     min_score: float = Field(
         0.0, ge=-1, le=1, description="Passages with a lower cosine similarity are left out."
     )
@@ -177,7 +180,17 @@ class ServiceSettings(BaseSettings):
         None, validation_alias=_also("milvus_token", "MILVUS_TOKEN")
     )
     milvus_database: str = Field("default", min_length=1)
-    collection: str = Field("documents", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
+    milvus_prefix: str = Field(
+        "rag",
+        pattern=r"^[a-z][a-z0-9]{0,31}$",
+        description="Begins the name of everything the service keeps in Milvus; services that "
+        "share a database and not their documents need different ones.",
+    )
+    collection: str = Field(
+        "documents",
+        pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$",
+        description="Collection that is meant where a request names none.",
+    )
 
     @field_validator("api_keys", mode="before")
     @classmethod

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from ragdeploy_service.rag.errors import JobQueueFull
 from ragdeploy_service.rag.job_queue import Lease
-from ragdeploy_service.rag.models import Document, Job, JobState
+from ragdeploy_service.rag.models import CollectionId, Document, Job, JobState
 
 _REMEMBERED = 1_000  # ended jobs that can still be asked for
 _POLL_SECONDS = 0.25
@@ -41,7 +41,7 @@ class MemoryJobs:
         self._bytes = 0
         self._arrived = asyncio.Event()
 
-    async def submit(self, documents: Sequence[Document]) -> Job:
+    async def submit(self, collection: CollectionId, documents: Sequence[Document]) -> Job:
         size = _size(documents)
         full = len(self._documents) >= self._most_jobs or self._bytes + size > self._most_bytes
         if full and self._documents:
@@ -50,6 +50,7 @@ class MemoryJobs:
             )
         job = Job(
             id=uuid4().hex,
+            collection=collection,
             state=JobState.QUEUED,
             total=len(documents),
             done=0,
@@ -84,8 +85,13 @@ class MemoryJobs:
             attempts=job.attempts + 1,
             started_at=job.started_at or datetime.now(UTC),
         )
-        documents = self._documents[job.id]
-        return Lease(job_id=job.id, receipt=job.id, attempt=job.attempts, documents=documents)
+        return Lease(
+            job_id=job.id,
+            collection=job.collection,
+            receipt=job.id,
+            attempt=job.attempts,
+            documents=self._documents[job.id],
+        )
 
     async def renew(self, lease: Lease, *, done: int) -> bool:
         self._change(self._jobs[lease.job_id], done=done)

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from ragdeploy_service.rag import cache
 from ragdeploy_service.rag.errors import CacheUnavailable
-from ragdeploy_service.rag.models import Answer
+from ragdeploy_service.rag.models import Answer, CollectionId
 from ragdeploy_service.rag.ports import Lookup
 
 # After a failure the cache is left alone for so long: a Redis that hangs would otherwise
@@ -27,35 +27,35 @@ _log = structlog.get_logger(__name__)
 class RedisCache:
     """Implements `rag.ports.AnswerCache`.
 
-    The epoch is a random word and not a counter: if Redis loses it, no answer
-    of an earlier epoch can come back to life.
+    The epoch of a collection is a random word and not a counter: if Redis
+    loses it, no answer of an earlier epoch can come back to life.
     """
 
     def __init__(self, redis: Redis, *, namespace: str, ttl_seconds: int) -> None:
         self._redis: Any = redis  # its types depend on options of the connection
         self._namespace = namespace
-        self._epoch_key = f"{namespace}:epoch"
         self._ttl_seconds = ttl_seconds
         self._closed_until = 0.0
 
-    async def get(self, key: str) -> Lookup:
+    async def get(self, collection: CollectionId, key: str) -> Lookup:
+        epoch_key = self._epoch_key(collection)
         with self._unless_failing():
-            word, record = await self._redis.mget(self._epoch_key, self._answer_key(key))
+            word, record = await self._redis.mget(epoch_key, self._answer_key(key))
             if word is None:
-                word = await self._begin()
+                word = await self._begin(epoch_key)
         epoch = word.decode()
         answer = cache.load(record, key=key, epoch=epoch) if record else None
         return Lookup(epoch=epoch, answer=answer)
 
-    async def put(self, key: str, answer: Answer, *, epoch: str) -> None:
+    async def put(self, collection: CollectionId, key: str, answer: Answer, *, epoch: str) -> None:
         record = cache.dump(answer, key=key, epoch=epoch)
         with self._unless_failing():
             await self._redis.set(self._answer_key(key), record, ex=self._ttl_seconds)
 
-    async def advance(self) -> None:
+    async def advance(self, collection: CollectionId) -> None:
         # Not skipped while failing: an epoch that is not moved lets old answers live.
         with self._guarded():
-            await self._redis.set(self._epoch_key, secrets.token_hex(8))
+            await self._redis.set(self._epoch_key(collection), secrets.token_hex(8))
 
     async def ping(self) -> None:
         with self._guarded():
@@ -64,12 +64,15 @@ class RedisCache:
     async def close(self) -> None:
         await self._redis.aclose()
 
-    async def _begin(self) -> bytes:
+    async def _begin(self, epoch_key: str) -> bytes:
         """Write the first epoch; of several replicas one wins."""
         first = secrets.token_hex(8).encode()
-        if await self._redis.set(self._epoch_key, first, nx=True):
+        if await self._redis.set(epoch_key, first, nx=True):
             return first
-        return bytes(await self._redis.get(self._epoch_key) or first)
+        return bytes(await self._redis.get(epoch_key) or first)
+
+    def _epoch_key(self, collection: CollectionId) -> str:
+        return f"{self._namespace}:epoch:{collection}"
 
     def _answer_key(self, key: str) -> str:
         return f"{self._namespace}:answer:{key}"

@@ -43,10 +43,10 @@ def connect(settings: ServiceSettings, *, timeout: float, connections: int) -> R
 
 
 def namespace(settings: ServiceSettings) -> str:
-    """Prefix of all keys: one for each collection, so that services can share a Redis.
+    """Prefix of all keys: one for each store of documents, so that services can share a Redis.
 
     The braces keep all keys in one slot of a Redis Cluster.
     """
     where = settings.milvus_uri or str(settings.data_dir.resolve())
-    store = f"{where}\n{settings.milvus_database}\n{settings.collection}"
+    store = f"{where}\n{settings.milvus_database}\n{settings.milvus_prefix}"
     return f"ragdeploy:{{{hashlib.sha256(store.encode()).hexdigest()[:16]}}}"

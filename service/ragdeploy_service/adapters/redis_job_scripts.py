@@ -13,20 +13,20 @@ redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XDEL', KEYS[1], ARGV[2])
 """
 
-# In: most jobs, job id, documents, total, time. Out: 1, or 0 if the queue is full.
+# In: most jobs, job id, documents, total, time, tenant, collection. Out: 1, or 0 if the queue is full.
 # A second call for one job, after a lost reply, changes nothing.
 SUBMIT = """
 if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
 if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[2], 'state', 'queued', 'total', ARGV[4], 'done', 0, 'attempts', 0,
-           'errors', '[]', 'created_at', ARGV[5])
+           'errors', '[]', 'created_at', ARGV[5], 'tenant', ARGV[6], 'collection', ARGV[7])
 redis.call('SET', KEYS[3], ARGV[3])
 redis.call('XADD', KEYS[1], '*', 'job', ARGV[2])
 return 1
 """
 
-# In: group, entry, most attempts, time, seconds to remember. Out: {attempt, documents}; or why
-# the job is given up; or nothing if it has ended already.
+# In: group, entry, most attempts, time, seconds to remember. Out: {attempt, documents, tenant,
+# collection}; or why the job is given up; or nothing if it has ended already.
 BEGIN = (
     """
 local documents = redis.call('GET', KEYS[3])
@@ -42,7 +42,8 @@ end
 if documents and not failure and (state == 'queued' or state == 'running') then
   redis.call('HSET', KEYS[2], 'state', 'running')
   redis.call('HSETNX', KEYS[2], 'started_at', ARGV[4])
-  return {redis.call('HGET', KEYS[2], 'attempts'), documents}
+  local record = redis.call('HMGET', KEYS[2], 'attempts', 'tenant', 'collection')
+  return {record[1], documents, record[2], record[3]}
 end
 if failure then
   redis.call('HSET', KEYS[2], 'state', 'failed', 'errors', cjson.encode({failure}),

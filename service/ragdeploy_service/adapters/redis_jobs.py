@@ -30,7 +30,7 @@ from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from ragdeploy_service.adapters import redis_job_scripts as scripts
 from ragdeploy_service.rag.errors import JobQueueFull, JobQueueUnavailable
 from ragdeploy_service.rag.job_queue import Lease
-from ragdeploy_service.rag.models import Document, Job, JobState
+from ragdeploy_service.rag.models import CollectionId, Document, Job, JobState
 
 _GROUP = "indexers"
 _BLOCK_MS = 250  # a worker that is to stop waits no longer
@@ -71,11 +71,14 @@ class RedisJobs:
         self._hand_back = redis.register_script(scripts.HAND_BACK)
         self._fail = redis.register_script(scripts.FAIL)
 
-    async def submit(self, documents: Sequence[Document]) -> Job:
+    async def submit(self, collection: CollectionId, documents: Sequence[Document]) -> Job:
         job_id = uuid4().hex
         now = datetime.now(UTC)
         payload = json.dumps([asdict(document) for document in documents], ensure_ascii=False)
-        arguments = [self._most_jobs, job_id, payload, len(documents), now.isoformat()]
+        arguments = [
+            *(self._most_jobs, job_id, payload, len(documents), now.isoformat()),
+            *(collection.tenant, collection.name),
+        ]
         with _guarded():
             accepted = await self._submit(keys=self._keys(job_id), args=arguments)
         if not accepted:
@@ -84,6 +87,7 @@ class RedisJobs:
             )
         return Job(
             id=job_id,
+            collection=collection,
             state=JobState.QUEUED,
             total=len(documents),
             done=0,
@@ -120,9 +124,14 @@ class RedisJobs:
             if begun:
                 _log.error("a job is given up", job=job_id, reason=begun.decode())
             return None
-        attempt, payload = begun
-        documents = tuple(Document(**fields) for fields in json.loads(payload))
-        return Lease(job_id=job_id, receipt=entry, attempt=int(attempt), documents=documents)
+        attempt, payload, tenant, name = begun
+        return Lease(
+            job_id=job_id,
+            collection=CollectionId(tenant=tenant.decode(), name=name.decode()),
+            receipt=entry,
+            attempt=int(attempt),
+            documents=tuple(Document(**fields) for fields in json.loads(payload)),
+        )
 
     async def renew(self, lease: Lease, *, done: int) -> bool:
         return bool(await self._as_holder(self._renew, lease, done))
@@ -214,6 +223,7 @@ def _job(job_id: str, record: dict[str, str]) -> Job:
 
     return Job(
         id=job_id,
+        collection=CollectionId(tenant=record["tenant"], name=record["collection"]),
         state=JobState(record["state"]),
         total=int(record["total"]),
         done=int(record["done"]),

@@ -14,39 +14,27 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ragdeploy_service.rag.models import Answer, AnswerMode, Chunk, Part, Passage, Usage
-from ragdeploy_service.rag.text import normalise
+from ragdeploy_service.rag.question import Question
 
 # Raise it when the same inputs would give another answer or another record.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyBase:
     """What all answers of one service depend on."""
 
-    collection: str
+    store: str
     embedding: str
     llm: str
     prompt: str
-    min_score: float
 
-    def key(self, question: str, *, top_k: int) -> str:
+    def key(self, question: Question) -> str:
         """Name the answer to a question: 64 hex digits, the same on every replica."""
-        material = {
-            "version": _VERSION,
-            **asdict(self),
-            "top_k": top_k,
-            "question": canonical(question),
-        }
+        asked = asdict(question)
+        del asked["use_cache"]
+        material = {"version": _VERSION, **asdict(self), **asked, "text": question.canonical}
         return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()
-
-
-def canonical(question: str) -> str:
-    """Bring a question into the form that stands for all its spellings.
-
-    Only blanks and Unicode composition: case tells "US" from "us".
-    """
-    return " ".join(normalise(question).split())
 
 
 def dump(answer: Answer, *, key: str, epoch: str) -> bytes:
@@ -73,7 +61,7 @@ def _answer(data: dict[str, Any]) -> Answer:
         text=data["text"],
         mode=AnswerMode(data["mode"]),
         passages=tuple(
-            Passage(chunk=Chunk(**passage["chunk"]), score=passage["score"])
+            Passage(**{**passage, "chunk": Chunk(**passage["chunk"])})
             for passage in data["passages"]
         ),
         usage=Usage(**usage) if usage else None,

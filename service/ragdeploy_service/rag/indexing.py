@@ -8,7 +8,6 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Callable,
-    Collection,
     Iterator,
     Sequence,
 )
@@ -17,8 +16,8 @@ from typing import Protocol, TypeVar
 
 from ragdeploy_service.rag.chunking import chunk_id
 from ragdeploy_service.rag.clock import Clock
-from ragdeploy_service.rag.models import Chunk, Document, Stage
-from ragdeploy_service.rag.ports import Embedder, Telemetry, VectorStore
+from ragdeploy_service.rag.models import Chunk, CollectionId, Document, Stage
+from ragdeploy_service.rag.ports import Collection, Embedder, Telemetry, VectorStore
 
 # Enough for the embedding model to batch well, about two seconds of its work.
 _SLICE = 128
@@ -59,28 +58,35 @@ class Indexer:
         self._clock = Clock(telemetry)
 
     async def index(
-        self, documents: Sequence[Document], *, on_progress: Callable[[int], None]
+        self,
+        collection_id: CollectionId,
+        documents: Sequence[Document],
+        *,
+        on_progress: Callable[[int], None],
     ) -> IndexReport:
-        """Index documents and return when they can be found.
+        """Index documents and return when they can be found; makes the collection if need be.
 
         ``on_progress`` is told how many documents are done. Of two documents
         with one id the later counts. The old version of a document goes only
         after the new one is written.
         """
+        collection = await self._store.open(collection_id, create=True)
         latest = {document.id: document for document in documents}
         errors: list[str] = []
         written = 0
-        async with contextlib.aclosing(_ahead(self._slices(latest.values(), errors))) as slices:
+        async with contextlib.aclosing(
+            _ahead(self._slices(list(latest.values()), errors))
+        ) as slices:
             async for done, chunks in slices:
-                await self._replace(chunks)
+                await self._replace(collection, chunks)
                 written += len(chunks)
                 on_progress(done)
         with self._clock(Stage.STORE):
-            await self._store.commit()
+            await collection.commit()
         return IndexReport(chunks=written, errors=tuple(errors))
 
     async def _slices(
-        self, documents: Collection[Document], errors: list[str]
+        self, documents: Sequence[Document], errors: list[str]
     ) -> AsyncIterator[tuple[int, list[Chunk]]]:
         """Cut documents, and give the chunks of about as many as make a slice.
 
@@ -101,7 +107,7 @@ class Indexer:
             chunks = await asyncio.to_thread(self._splitter.split, document)
         return [piece for chunk in chunks for piece in _within_bytes(chunk)]
 
-    async def _replace(self, chunks: Sequence[Chunk]) -> None:
+    async def _replace(self, collection: Collection, chunks: Sequence[Chunk]) -> None:
         """Write the chunks of some documents, and drop what these had before.
 
         A chunk that stands in the store already is the same to the last byte,
@@ -110,17 +116,17 @@ class Indexer:
         if not chunks:
             return
         with self._clock(Stage.STORE):
-            old = await self._store.chunk_ids({chunk.document_id for chunk in chunks})
+            old = await collection.chunk_ids({chunk.document_id for chunk in chunks})
         new = [chunk for chunk in chunks if chunk.id not in old]
         for start in range(0, len(new), _SLICE):
             part = new[start : start + _SLICE]
             with self._clock(Stage.EMBED):
                 vectors = await self._embedder.embed_documents([chunk.in_context for chunk in part])
             with self._clock(Stage.STORE):
-                await self._store.upsert(part, vectors)
+                await collection.upsert(part, vectors)
         if stale := old - {chunk.id for chunk in chunks}:
             with self._clock(Stage.STORE):
-                await self._store.delete(stale)
+                await collection.delete(stale)
 
 
 async def _ahead(items: AsyncIterator[_T]) -> AsyncGenerator[_T]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ragdeploy_service.rag.models import Document, Job, JobState
+from ragdeploy_service.rag.models import CollectionId, Document, Job, JobState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,7 @@ class Lease:
     """
 
     job_id: str
+    collection: CollectionId
     receipt: str
     attempt: int
     documents: tuple[Document, ...]
@@ -39,8 +40,8 @@ class JobQueue(Protocol):
         """Time after which a lease that was not renewed ends."""
         ...
 
-    async def submit(self, documents: Sequence[Document]) -> Job:
-        """Take documents in.
+    async def submit(self, collection: CollectionId, documents: Sequence[Document]) -> Job:
+        """Take documents in, to be indexed in a collection.
 
         Raises:
             JobQueueFull: too many jobs wait.

@@ -106,7 +106,7 @@ class JobWorker:
         started = time.monotonic()
         progress = _Progress()
         index = asyncio.create_task(
-            self._indexer.index(lease.documents, on_progress=progress.advance)
+            self._indexer.index(lease.collection, lease.documents, on_progress=progress.advance)
         )
         renewal = asyncio.create_task(self._renew(lease, progress))
         log = _log.bind(job=lease.job_id, documents=len(lease.documents), attempt=lease.attempt)
@@ -132,7 +132,7 @@ class JobWorker:
 
     async def _finish(self, lease: Lease, report: IndexReport) -> None:
         # In this order: a job that is done while old answers are still given out would be a lie.
-        await self._cache.advance()
+        await self._cache.advance(lease.collection)
         if await self._queue.finish(lease, errors=report.errors):
             self._telemetry.job(JobState.SUCCEEDED, documents=len(lease.documents))
 

@@ -18,6 +18,10 @@ NAME_PATTERN = r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$"
 TITLE_BYTES = 128
 
 
+DEFAULT_TENANT = "default"
+"""Whose the documents are where keys name no tenant."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class CollectionId:
     """Names a collection: documents of one tenant that are searched together.

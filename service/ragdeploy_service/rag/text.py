@@ -18,3 +18,11 @@ def normalise(text: str) -> str:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     text = _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text))
     return unicodedata.normalize("NFC", text)
+
+
+def canonical(question: str) -> str:
+    """Bring a question into the form that stands for all its spellings.
+
+    Only blanks and Unicode composition: case tells "US" from "us".
+    """
+    return " ".join(normalise(question).split())

@@ -14,4 +14,11 @@ async def _services(request: Request) -> Services:
     return services
 
 
+async def _tenant(request: Request) -> str:
+    tenant: str = request.state.tenant
+    return tenant
+
+
 Parts = Annotated[Services, Depends(_services)]
+Tenant = Annotated[str, Depends(_tenant)]
+"""Whose documents the request may see and change."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from ragdeploy_service.problems import documented, problem
 from ragdeploy_service.rag.errors import RagError
 from ragdeploy_service.routes.dependencies import Parts
-from ragdeploy_service.services import Services
+from ragdeploy_service.services import Services, default_collection
 
 router = APIRouter(tags=["health"])
 
@@ -103,7 +103,8 @@ async def _parts(parts: Services) -> dict[str, dict[str, Any]]:
 
 
 async def _chunks(parts: Services) -> dict[str, Any]:
-    return {"chunks": await parts.store.count()}
+    collection = await parts.store.open(default_collection(parts.settings), create=False)
+    return {"chunks": await collection.count()}
 
 
 async def _pending(parts: Services) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from pydantic import (
 )
 
 from ragdeploy_service.problems import documented
-from ragdeploy_service.rag.models import Document, Job, JobState
-from ragdeploy_service.routes.dependencies import Parts
+from ragdeploy_service.rag.models import CollectionId, Document, Job, JobState
+from ragdeploy_service.routes.dependencies import Parts, Tenant
+from ragdeploy_service.routes.questions import CollectionName
 
 router = APIRouter(tags=["documents"])
 
@@ -44,6 +45,11 @@ class IndexRequest(BaseModel):
     )
     metadatas: list[dict[str, Any]] | None = Field(
         None, description="One object for each document, given back with its passages."
+    )
+    collection: CollectionName | None = Field(
+        None,
+        description="Collection to index them in, made if need be; the service's default one if "
+        "absent.",
     )
     ids: list[str] | None = Field(
         None,
@@ -96,6 +102,7 @@ class JobStatus(BaseModel):
     """What became of a job."""
 
     job_id: str
+    collection: str
     state: JobState
     done: int = Field(description="Documents that are indexed.")
     total: int = Field(description="Documents that were given.")
@@ -112,9 +119,10 @@ class JobStatus(BaseModel):
     responses=documented(401, 403, 413, 415, 422, 503),
     summary="Index documents",
 )
-async def index(body: IndexRequest, response: Response, parts: Parts) -> Accepted:
+async def index(body: IndexRequest, response: Response, parts: Parts, tenant: Tenant) -> Accepted:
     """Take documents in and index them in the background."""
-    job = await parts.queue.submit(_documents(body))
+    collection = CollectionId(tenant=tenant, name=body.collection or parts.settings.collection)
+    job = await parts.queue.submit(collection, _documents(body))
     parts.metrics.job(JobState.QUEUED, documents=job.total)
     response.headers["Location"] = f"/jobs/{job.id}"
     return Accepted(job_id=job.id, message="Indexing started", count=len(body.documents))
@@ -123,10 +131,10 @@ async def index(body: IndexRequest, response: Response, parts: Parts) -> Accepte
 @router.get(
     "/jobs/{job_id}", responses=documented(401, 403, 404, 503), summary="Ask for an index job"
 )
-async def job(job_id: str, parts: Parts) -> JobStatus:
+async def job(job_id: str, parts: Parts, tenant: Tenant) -> JobStatus:
     """Say how far a job has come. Jobs that have ended are remembered for a week."""
     found = await parts.queue.get(job_id) if _JOB_ID.fullmatch(job_id) else None
-    if found is None:
+    if found is None or found.collection.tenant != tenant:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such job.")
     return _status(found)
 
@@ -158,6 +166,7 @@ def _derived_id(text: str, metadata: dict[str, Any]) -> str:
 def _status(found: Job) -> JobStatus:
     return JobStatus(
         job_id=found.id,
+        collection=found.collection.name,
         state=found.state,
         done=found.done,
         total=found.total,

@@ -1,48 +1,23 @@
-"""``POST /query``: a question in, an answer with its sources out."""
+"""``POST /query``: a question in, an answer with its sources out; ``/retrieve`` stops before it."""
 
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, Field
 
 from ragdeploy_service.problems import documented
-from ragdeploy_service.rag.models import AnswerMode, CacheState, Part, Stage, Usage
+from ragdeploy_service.rag.models import AnswerMode, CacheState, Part, Passage, Stage, Usage
 from ragdeploy_service.rag.pipeline import Outcome
-from ragdeploy_service.routes.dependencies import Parts
+from ragdeploy_service.routes.dependencies import Parts, Tenant
+from ragdeploy_service.routes.questions import QueryRequest, RetrieveRequest
 
 router = APIRouter(tags=["ask"])
 
-_REFUSED = frozenset("<>{}")
-
-
-class QueryRequest(BaseModel):
-    """A question."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    question: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=3, max_length=1000)
-    ] = Field(
-        description="3 to 1000 characters, none of them < > { or }.",
-        examples=["How do I scale the API?"],
-    )
-    top_k: int | None = Field(
-        None,
-        ge=1,
-        le=50,
-        description="Passages to answer from; 3, unless the service is set up otherwise.",
-    )
-    use_cache: bool = Field(True, description="Whether an answer given before will do.")
-
-    @field_validator("question")
-    @classmethod
-    def _plain(cls, value: str) -> str:
-        if _REFUSED & set(value):
-            raise ValueError("The characters < > { } are not taken; leave them out.")
-        return value
+_PROBLEMS = documented(401, 403, 404, 413, 415, 422, 503, 504)
 
 
 class Source(BaseModel):
@@ -51,7 +26,14 @@ class Source(BaseModel):
     id: str = Field(description="Id of the passage.")
     doc_id: str = Field(description="Id of its document.")
     text: str
-    score: float = Field(description="Cosine similarity to the question, -1 to 1.")
+    score: float = Field(
+        description="What the sources are ordered by: cosine similarity (dense), BM25 (sparse), or "
+        "reciprocal rank (hybrid)."
+    )
+    dense_score: float | None = Field(
+        description="Cosine similarity to the question, -1 to 1; null if not found by meaning."
+    )
+    sparse_score: float | None = Field(description="BM25 score; null if not found by words.")
     metadata: dict[str, Any] = Field(description="As it was given with the document.")
     citation: int = Field(description="The number that stands for it in the answer, as in [1].")
 
@@ -61,6 +43,15 @@ class TokenUsage(BaseModel):
 
     prompt_tokens: int
     completion_tokens: int
+
+
+class RetrieveResponse(BaseModel):
+    """The passages nearest to a question."""
+
+    sources: list[Source] = Field(description="Best first.")
+    latency_ms: float
+    request_id: str
+    timings: dict[Stage, float] = Field(description="Milliseconds by stage.")
 
 
 class QueryResponse(BaseModel):
@@ -78,57 +69,91 @@ class QueryResponse(BaseModel):
 
 
 @router.post(
-    "/query",
-    response_model=QueryResponse,
-    responses=documented(401, 403, 413, 415, 422, 503, 504),
-    summary="Answer a question",
+    "/query", response_model=QueryResponse, responses=_PROBLEMS, summary="Answer a question"
 )
-async def query(body: QueryRequest, request: Request, parts: Parts) -> Response:
+async def query(body: QueryRequest, request: Request, parts: Parts, tenant: Tenant) -> Response:
     """Answer a question from the indexed documents.
 
     Without a language model, or when it does not answer, the answer quotes the
     documents: `mode` is then `extractive`.
     """
     started = time.perf_counter()
-    outcome = await parts.pipeline.ask(
-        body.question,
-        top_k=body.top_k if body.top_k is not None else parts.settings.top_k,
-        use_cache=body.use_cache,
+    question = body.to_domain(parts.settings, tenant=tenant, use_cache=body.use_cache)
+    outcome = await parts.pipeline.ask(question)
+    return _json(
+        QueryResponse.model_construct(
+            answer=outcome.answer.text,
+            sources=sources(outcome.answer.passages),
+            latency_ms=_milliseconds(time.perf_counter() - started),
+            cached=outcome.cached,
+            mode=outcome.answer.mode,
+            degraded=list(outcome.answer.degraded),
+            request_id=request.state.request_id,
+            usage=_usage(outcome),
+            timings=_rounded(outcome.timings),
+        )
     )
-    milliseconds = (time.perf_counter() - started) * 1000
-    response = _response(outcome, request_id=request.state.request_id, milliseconds=milliseconds)
-    # Serialised here: FastAPI would check the fields of our own answer first.
-    return Response(response.model_dump_json(), media_type="application/json")
 
 
-def _response(outcome: Outcome, *, request_id: str, milliseconds: float) -> QueryResponse:
-    answer = outcome.answer
-    sources = [
+@router.post(
+    "/retrieve",
+    response_model=RetrieveResponse,
+    responses=_PROBLEMS,
+    summary="Find passages for a question",
+)
+async def retrieve(
+    body: RetrieveRequest, request: Request, parts: Parts, tenant: Tenant
+) -> Response:
+    """Find the passages that `/query` would answer from; asks no language model and no cache."""
+    started = time.perf_counter()
+    found = await parts.pipeline.retrieve(body.to_domain(parts.settings, tenant=tenant))
+    return _json(
+        RetrieveResponse.model_construct(
+            sources=sources(found.passages),
+            latency_ms=_milliseconds(time.perf_counter() - started),
+            request_id=request.state.request_id,
+            timings=_rounded(found.timings),
+        )
+    )
+
+
+def sources(passages: tuple[Passage, ...]) -> list[Source]:
+    """Passages as the API shows them, numbered from 1."""
+    return [
         Source.model_construct(
             id=passage.chunk.id,
             doc_id=passage.chunk.document_id,
             text=passage.chunk.text,
             score=round(passage.score, 6),
+            dense_score=_score(passage.dense_score),
+            sparse_score=_score(passage.sparse_score),
             metadata=dict(passage.chunk.metadata),
             citation=number,
         )
-        for number, passage in enumerate(answer.passages, start=1)
+        for number, passage in enumerate(passages, start=1)
     ]
-    return QueryResponse.model_construct(
-        answer=answer.text,
-        sources=sources,
-        latency_ms=round(milliseconds, 3),
-        cached=outcome.cached,
-        mode=answer.mode,
-        degraded=list(answer.degraded),
-        request_id=request_id,
-        usage=None if outcome.cached is not CacheState.NONE else _usage(answer.usage),
-        timings={stage: round(value, 3) for stage, value in outcome.timings.items()},
-    )
 
 
-def _usage(usage: Usage | None) -> TokenUsage | None:
-    if usage is None:
+def _json(response: BaseModel) -> Response:
+    """Serialised here: FastAPI would check the fields of our own answer first."""
+    return Response(response.model_dump_json(), media_type="application/json")
+
+
+def _score(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def _rounded(timings: Mapping[Stage, float]) -> dict[Stage, float]:
+    return {stage: round(value, 3) for stage, value in timings.items()}
+
+
+def _usage(outcome: Outcome) -> TokenUsage | None:
+    usage: Usage | None = outcome.answer.usage
+    if usage is None or outcome.cached is not CacheState.NONE:
         return None
     return TokenUsage.model_construct(
         prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens

@@ -1,0 +1,31 @@
+"""What is asked, and of what: everything that a route has understood of a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ragdeploy_service.rag.filters import Filter
+from ragdeploy_service.rag.models import CollectionId, SearchMode
+from ragdeploy_service.rag.text import canonical
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question to the documents of one collection.
+
+    ``min_score`` bounds the cosine similarity, -1 to 1. A question with ``use_cache`` may be
+    answered with what was answered before, or is being answered for somebody else now.
+    """
+
+    text: str
+    collection: CollectionId
+    top_k: int
+    mode: SearchMode
+    min_score: float
+    where: Filter | None = None
+    use_cache: bool = True
+
+    @property
+    def canonical(self) -> str:
+        """The text in the form that stands for all its spellings."""
+        return canonical(self.text)

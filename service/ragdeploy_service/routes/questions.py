@@ -1,0 +1,80 @@
+"""What a question looks like on the wire, and what a route makes of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from ragdeploy_service.rag.models import NAME_PATTERN, CollectionId, SearchMode
+from ragdeploy_service.rag.question import Question
+from ragdeploy_service.routes.filters import FilterField, to_domain
+from ragdeploy_service.settings import ServiceSettings
+
+_REFUSED = frozenset("<>{}")
+
+CollectionName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+
+
+class RetrieveRequest(BaseModel):
+    """A question, and which passages may answer it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    question: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=3, max_length=1000)
+    ] = Field(
+        description="3 to 1000 characters, none of them < > { or }.",
+        examples=["How do I scale the API?"],
+    )
+    top_k: int | None = Field(
+        None,
+        ge=1,
+        le=50,
+        description="Passages to answer from; 3, unless the service is set up otherwise.",
+    )
+    collection: CollectionName | None = Field(
+        None, description="Collection to search; the service's default one if absent."
+    )
+    filters: FilterField | None = Field(
+        None, description="Which documents to search, by their metadata; all if absent."
+    )
+    search_mode: SearchMode | None = Field(
+        None,
+        strict=False,
+        description="`dense` searches by meaning, `sparse` by words (BM25), `hybrid` by both.",
+    )
+    min_score: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="Passages with a lower cosine similarity are left out. It bounds what is "
+        "found by meaning, not what is found by words.",
+    )
+
+    @field_validator("question")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        if _REFUSED & set(value):
+            raise ValueError("The characters < > { } are not taken; leave them out.")
+        return value
+
+    def to_domain(
+        self, settings: ServiceSettings, *, tenant: str, use_cache: bool = False
+    ) -> Question:
+        """The question with the service's defaults, asked by a tenant."""
+        return Question(
+            text=self.question,
+            collection=CollectionId(tenant=tenant, name=self.collection or settings.collection),
+            top_k=settings.top_k if self.top_k is None else self.top_k,
+            mode=self.search_mode or SearchMode(settings.search_mode),
+            min_score=settings.min_score if self.min_score is None else self.min_score,
+            where=to_domain(self.filters) if self.filters else None,
+            use_cache=use_cache,
+        )
+
+
+class QueryRequest(RetrieveRequest):
+    """A question to be answered."""
+
+    use_cache: bool = Field(True, description="Whether an answer given before will do.")
