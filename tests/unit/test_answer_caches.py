@@ -9,10 +9,13 @@ import pytest
 from ragdeploy_service.adapters.memory_cache import MemoryCache, NoCache
 from ragdeploy_service.adapters.redis_cache import RedisCache
 from ragdeploy_service.adapters.redis_client import connect
-from ragdeploy_service.rag.cache import KeyBase, canonical, dump, load
+from ragdeploy_service.rag.cache import KeyBase, dump, load
 from ragdeploy_service.rag.errors import CacheUnavailable, ConfigurationError
-from ragdeploy_service.rag.models import Answer, AnswerMode, Chunk, Passage, Usage
+from ragdeploy_service.rag.filters import Comparison, Compound, Junction, Operator
+from ragdeploy_service.rag.models import Answer, AnswerMode, Chunk, Passage, SearchMode, Usage
+from ragdeploy_service.rag.text import canonical
 from ragdeploy_service.settings import ServiceSettings
+from tests.support.domain import ELSEWHERE, HERE, QUESTION
 
 ANSWER = Answer(
     text="Because. 因为。",
@@ -23,15 +26,18 @@ ANSWER = Answer(
                 id="c",
                 document_id="d",
                 position=2,
+                start=40,
                 text="Text",
                 metadata={"a": [1, None, {"b": 2}]},
             ),
             score=0.25,
+            dense_score=0.25,
+            sparse_score=3.5,
         ),
     ),
     usage=Usage(prompt_tokens=3, completion_tokens=4),
 )
-BASE = KeyBase(collection="c", embedding="e", llm="l", prompt="p", min_score=0.0)
+BASE = KeyBase(store="s", embedding="e", llm="l", prompt="p")
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -47,66 +53,72 @@ async def cache(request):
 
 
 async def test_an_answer_comes_back_whole(cache):
-    epoch = (await cache.get("key")).epoch
-    await cache.put("key", ANSWER, epoch=epoch)
-    found = await cache.get("key")
+    epoch = (await cache.get(HERE, "key")).epoch
+    await cache.put(HERE, "key", ANSWER, epoch=epoch)
+    found = await cache.get(HERE, "key")
     assert found.answer == ANSWER
     assert found.epoch == epoch
 
 
 async def test_another_key_finds_nothing(cache):
-    await cache.put("key", ANSWER, epoch=(await cache.get("key")).epoch)
-    assert (await cache.get("other")).answer is None
+    await cache.put(HERE, "key", ANSWER, epoch=(await cache.get(HERE, "key")).epoch)
+    assert (await cache.get(HERE, "other")).answer is None
 
 
 async def test_nothing_outlives_its_epoch(cache):
-    await cache.put("key", ANSWER, epoch=(await cache.get("key")).epoch)
-    before = (await cache.get("key")).epoch
-    await cache.advance()
-    found = await cache.get("key")
+    await cache.put(HERE, "key", ANSWER, epoch=(await cache.get(HERE, "key")).epoch)
+    before = (await cache.get(HERE, "key")).epoch
+    await cache.advance(HERE)
+    found = await cache.get(HERE, "key")
     assert found.answer is None
     assert found.epoch != before
 
 
+async def test_an_epoch_is_of_one_collection(cache):
+    await cache.put(HERE, "key", ANSWER, epoch=(await cache.get(HERE, "key")).epoch)
+    await cache.advance(ELSEWHERE)
+    assert (await cache.get(HERE, "key")).answer == ANSWER
+
+
 async def test_an_answer_that_comes_late_is_not_given_out(cache):
-    old = (await cache.get("key")).epoch
-    await cache.advance()
-    await cache.put("key", ANSWER, epoch=old)
-    assert (await cache.get("key")).answer is None
+    old = (await cache.get(HERE, "key")).epoch
+    await cache.advance(HERE)
+    await cache.put(HERE, "key", ANSWER, epoch=old)
+    assert (await cache.get(HERE, "key")).answer is None
 
 
 async def test_a_late_answer_may_be_replaced_by_a_fresh_one(cache):
-    old = (await cache.get("key")).epoch
-    await cache.advance()
-    await cache.put("key", ANSWER, epoch=old)
+    old = (await cache.get(HERE, "key")).epoch
+    await cache.advance(HERE)
+    await cache.put(HERE, "key", ANSWER, epoch=old)
     fresh = replace(ANSWER, text="Fresh.")
-    await cache.put("key", fresh, epoch=(await cache.get("key")).epoch)
-    assert (await cache.get("key")).answer == fresh
+    await cache.put(HERE, "key", fresh, epoch=(await cache.get(HERE, "key")).epoch)
+    assert (await cache.get(HERE, "key")).answer == fresh
 
 
 async def test_no_cache_knows_no_epoch():
     cache = NoCache()
-    await cache.put("key", ANSWER, epoch="e")
-    assert (await cache.get("key")).epoch is None
-    assert (await cache.get("key")).answer is None
+    await cache.put(HERE, "key", ANSWER, epoch="e")
+    assert (await cache.get(HERE, "key")).epoch is None
+    assert (await cache.get(HERE, "key")).answer is None
 
 
 async def test_answers_expire_in_memory():
     now = 0.0
     cache = MemoryCache(ttl_seconds=10, clock=lambda: now)
-    await cache.put("key", ANSWER, epoch=(await cache.get("key")).epoch)
+    await cache.put(HERE, "key", ANSWER, epoch=(await cache.get(HERE, "key")).epoch)
     now = 9.9
-    assert (await cache.get("key")).answer == ANSWER
+    assert (await cache.get(HERE, "key")).answer == ANSWER
     now = 10.1
-    assert (await cache.get("key")).answer is None
+    assert (await cache.get(HERE, "key")).answer is None
 
 
 async def test_an_epoch_that_redis_lost_does_not_bring_old_answers_back(redis_server):
     redis = connect(ServiceSettings(redis_url=redis_server.url), timeout=1, connections=4)
     cache = RedisCache(redis, namespace="test", ttl_seconds=60)
-    await cache.put("key", ANSWER, epoch=(await cache.get("key")).epoch)
-    await redis.delete("test:epoch")
-    assert (await cache.get("key")).answer is None
+    await cache.put(HERE, "key", ANSWER, epoch=(await cache.get(HERE, "key")).epoch)
+    await redis.delete("test:epoch:default/documents")
+    assert (await cache.get(HERE, "key")).answer is None
     await cache.close()
 
 
@@ -115,12 +127,12 @@ async def test_a_dead_redis_is_not_asked_for_every_question(redis_server):
     cache = RedisCache(redis, namespace="test", ttl_seconds=60)
     redis_server.kill()
     with pytest.raises(CacheUnavailable, match="does not answer"):
-        await cache.get("key")
+        await cache.get(HERE, "key")
     with pytest.raises(CacheUnavailable, match="a moment ago"):
-        await cache.get("key")
+        await cache.get(HERE, "key")
     # An epoch that is not moved would let old answers live, so that is always tried.
     with pytest.raises(CacheUnavailable, match="does not answer"):
-        await cache.advance()
+        await cache.advance(HERE)
     await cache.close()
 
 
@@ -131,18 +143,40 @@ def test_a_record_of_another_question_is_not_read():
     assert load(record, key="key", epoch="f") is None
 
 
+@pytest.mark.parametrize("field", ["store", "embedding", "llm", "prompt"])
+def test_all_that_the_service_is_set_up_with_is_in_the_key(field):
+    assert replace(BASE, **{field: "x"}).key(QUESTION) != BASE.key(QUESTION)
+
+
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("collection", "x"), ("embedding", "x"), ("llm", "x"), ("prompt", "x"), ("min_score", 0.1)],
+    "change",
+    [
+        {"text": "Who?"},
+        {"text": "why?"},
+        {"collection": ELSEWHERE},
+        {"collection": replace(HERE, name="other")},
+        {"top_k": 4},
+        {"mode": SearchMode.HYBRID},
+        {"min_score": 0.1},
+        {"where": Comparison(key="a", operator=Operator.EQ, value=1)},
+    ],
 )
-def test_all_that_an_answer_depends_on_is_in_its_key(field, value):
-    other = replace(BASE, **{field: value})
-    assert other.key("Why?", top_k=3) != BASE.key("Why?", top_k=3)
+def test_all_that_a_question_asks_for_is_in_the_key(change):
+    assert BASE.key(replace(QUESTION, **change)) != BASE.key(QUESTION)
 
 
-def test_question_and_top_k_are_in_the_key():
-    keys = {BASE.key(q, top_k=k) for q in ("Why?", "Who?", "who?") for k in (1, 2)}
-    assert len(keys) == 6
+def test_filters_that_differ_only_in_a_type_have_keys_of_their_own():
+    wheres = [
+        Comparison(key="a", operator=Operator.EQ, value=1),
+        Comparison(key="a", operator=Operator.EQ, value="1"),
+        Comparison(key="a", operator=Operator.EQ, value=True),
+        Comparison(key="a", operator=Operator.IN, value=(1,)),
+        Compound(
+            junction=Junction.AND,
+            filters=(Comparison(key="a", operator=Operator.EQ, value=1),),
+        ),
+    ]
+    assert len({BASE.key(replace(QUESTION, where=where)) for where in wheres}) == 5
 
 
 def test_spellings_of_one_question_share_a_key():

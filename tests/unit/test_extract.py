@@ -12,7 +12,10 @@ from ragdeploy_service.rag.models import Chunk, Passage
 
 def passages(*texts):
     return [
-        Passage(chunk=Chunk(id=str(n), document_id="d", position=n, text=text), score=0.5 - n / 10)
+        Passage(
+            chunk=Chunk(id=str(n), document_id="d", position=n, start=0, text=text),
+            score=0.5 - n / 10,
+        )
         for n, text in enumerate(texts)
     ]
 

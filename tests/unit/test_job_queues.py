@@ -12,6 +12,7 @@ from ragdeploy_service.adapters.redis_jobs import RedisJobs
 from ragdeploy_service.rag.errors import JobQueueFull, JobQueueUnavailable
 from ragdeploy_service.rag.models import Document, JobState
 from ragdeploy_service.settings import ServiceSettings
+from tests.support.domain import HERE
 
 DOCUMENTS = [
     Document(id="one", text="香蕉 banana 😀", metadata={"source": "a.md", "deep": [1, None]}),
@@ -57,20 +58,20 @@ async def state(queue, job_id):
 
 
 async def test_documents_come_out_as_they_went_in(queue):
-    job = await queue.submit(DOCUMENTS)
+    job = await queue.submit(HERE, DOCUMENTS)
     lease = await take(queue)
-    assert lease.job_id == job.id
+    assert (lease.job_id, lease.collection) == (job.id, HERE)
     assert list(lease.documents) == DOCUMENTS
     assert lease.attempt == 1
 
 
 async def test_jobs_come_out_in_their_order(queue):
-    jobs = [await queue.submit(DOCUMENTS) for _ in range(3)]
+    jobs = [await queue.submit(HERE, DOCUMENTS) for _ in range(3)]
     assert [(await take(queue)).job_id for _ in range(3)] == [job.id for job in jobs]
 
 
 async def test_a_job_goes_from_queued_over_running_to_succeeded(queue):
-    job = await queue.submit(DOCUMENTS)
+    job = await queue.submit(HERE, DOCUMENTS)
     assert (job.state, job.total, job.done) == (JobState.QUEUED, 2, 0)
     assert await queue.get(job.id) == job
     lease = await take(queue)
@@ -96,12 +97,12 @@ async def test_an_empty_queue_says_so_after_a_moment(queue):
 async def test_a_job_that_comes_while_somebody_waits_is_taken_at_once(queue):
     waiting = asyncio.create_task(take(queue))
     await asyncio.sleep(0)
-    job = await queue.submit(DOCUMENTS)
+    job = await queue.submit(HERE, DOCUMENTS)
     assert (await waiting).job_id == job.id
 
 
 async def test_a_job_handed_back_is_taken_again_as_if_for_the_first_time(queue):
-    job = await queue.submit(DOCUMENTS)
+    job = await queue.submit(HERE, DOCUMENTS)
     assert await queue.hand_back(await take(queue))
     assert await state(queue, job.id) is JobState.QUEUED
     again = await take(queue)
@@ -109,7 +110,7 @@ async def test_a_job_handed_back_is_taken_again_as_if_for_the_first_time(queue):
 
 
 async def test_a_failed_attempt_is_repeated_and_the_last_one_is_the_end(queue):
-    job = await queue.submit(DOCUMENTS)
+    job = await queue.submit(HERE, DOCUMENTS)
     assert await queue.fail(await take(queue), error="first") is JobState.QUEUED
     assert (await queue.get(job.id)).errors == ("first",)
     assert await queue.fail(await take(queue), error="second") is JobState.FAILED
@@ -121,21 +122,21 @@ async def test_a_failed_attempt_is_repeated_and_the_last_one_is_the_end(queue):
 
 async def test_a_full_queue_says_when_to_come_again(new_queue):
     queue = new_queue(most_jobs=2)
-    await queue.submit(DOCUMENTS)
-    await queue.submit(DOCUMENTS)
+    await queue.submit(HERE, DOCUMENTS)
+    await queue.submit(HERE, DOCUMENTS)
     with pytest.raises(JobQueueFull) as full:
-        await queue.submit(DOCUMENTS)
+        await queue.submit(HERE, DOCUMENTS)
     assert full.value.retry_after > 0
     await queue.finish(await take(queue), errors=[])
-    await queue.submit(DOCUMENTS)
+    await queue.submit(HERE, DOCUMENTS)
     await queue.close()
 
 
 async def test_memory_bounds_bytes_too_but_takes_one_large_job():
     queue = MemoryJobs(most_bytes=10)
-    await queue.submit([Document(id="large", text="x" * 100)])
+    await queue.submit(HERE, [Document(id="large", text="x" * 100)])
     with pytest.raises(JobQueueFull):
-        await queue.submit([Document(id="small", text="x")])
+        await queue.submit(HERE, [Document(id="small", text="x")])
 
 
 # ---- what only a queue of several workers can do ----
@@ -143,7 +144,7 @@ async def test_memory_bounds_bytes_too_but_takes_one_large_job():
 
 async def test_an_abandoned_job_goes_to_another_worker(new_redis_jobs):
     one, two = new_redis_jobs(), new_redis_jobs()
-    job = await one.submit(DOCUMENTS)
+    job = await one.submit(HERE, DOCUMENTS)
     lost = await take(one)
     taken = await take(two)
     assert (taken.job_id, taken.attempt) == (job.id, 2)
@@ -159,7 +160,7 @@ async def test_an_abandoned_job_goes_to_another_worker(new_redis_jobs):
 
 async def test_a_renewed_job_stays_with_its_worker(new_redis_jobs):
     one, two = new_redis_jobs(lease_seconds=1.5), new_redis_jobs(lease_seconds=1.5)
-    await one.submit(DOCUMENTS)
+    await one.submit(HERE, DOCUMENTS)
     lease = await take(one)
     for _ in range(10):  # two seconds and a half
         assert await two.take() is None
@@ -168,7 +169,7 @@ async def test_a_renewed_job_stays_with_its_worker(new_redis_jobs):
 
 async def test_a_job_that_ends_every_worker_is_given_up(new_redis_jobs):
     queue = new_redis_jobs(most_attempts=2)
-    job = await queue.submit(DOCUMENTS)
+    job = await queue.submit(HERE, DOCUMENTS)
     await take(queue)
     await take(queue)
     while await state(queue, job.id) is not JobState.FAILED:
@@ -180,7 +181,7 @@ async def test_a_job_that_ends_every_worker_is_given_up(new_redis_jobs):
 async def test_documents_are_kept_until_the_job_has_succeeded(new_redis_jobs):
     queue = new_redis_jobs(most_attempts=1)
     redis = queue._redis
-    done, failed = await queue.submit(DOCUMENTS), await queue.submit(DOCUMENTS)
+    done, failed = await queue.submit(HERE, DOCUMENTS), await queue.submit(HERE, DOCUMENTS)
     await queue.finish(await take(queue), errors=[])
     await queue.fail(await take(queue), error="broken")
     assert not await redis.exists(f"test:{{jobs}}:job:{done.id}:documents")
@@ -191,7 +192,7 @@ async def test_documents_are_kept_until_the_job_has_succeeded(new_redis_jobs):
 
 async def test_a_job_whose_documents_are_gone_fails_with_words(new_redis_jobs):
     queue = new_redis_jobs()
-    job = await queue.submit(DOCUMENTS)
+    job = await queue.submit(HERE, DOCUMENTS)
     await queue._redis.delete(f"test:{{jobs}}:job:{job.id}:documents")
     assert await queue.take() is None
     assert (await queue.get(job.id)).errors == (
@@ -203,14 +204,14 @@ async def test_a_redis_that_lost_everything_is_used_again(new_redis_jobs, redis_
     queue = new_redis_jobs()
     assert await queue.take() is None
     redis_server.flush()
-    job = await queue.submit(DOCUMENTS)
+    job = await queue.submit(HERE, DOCUMENTS)
     assert (await take(queue)).job_id == job.id
 
 
 async def test_a_dead_redis_is_an_outage(new_redis_jobs, redis_server):
     queue = new_redis_jobs()
     redis_server.kill()
-    for call in (queue.submit(DOCUMENTS), queue.take(), queue.get("x"), queue.ping()):
+    for call in (queue.submit(HERE, DOCUMENTS), queue.take(), queue.get("x"), queue.ping()):
         with pytest.raises(JobQueueUnavailable):
             await call
 
@@ -220,7 +221,7 @@ async def test_a_redis_without_room_is_a_full_queue(new_redis_jobs, redis_server
     redis_server.ask("CONFIG SET maxmemory 1")
     try:
         with pytest.raises(JobQueueFull):
-            await queue.submit(DOCUMENTS)
+            await queue.submit(HERE, DOCUMENTS)
     finally:
         redis_server.ask("CONFIG SET maxmemory 0")
 
@@ -228,10 +229,10 @@ async def test_a_redis_without_room_is_a_full_queue(new_redis_jobs, redis_server
 async def test_workers_long_gone_are_forgotten(new_redis_jobs, monkeypatch):
     monkeypatch.setattr("ragdeploy_service.adapters.redis_jobs._FORGET_CONSUMER_MS", -1)
     one, two = new_redis_jobs(), new_redis_jobs()
-    await one.submit(DOCUMENTS)
+    await one.submit(HERE, DOCUMENTS)
     await one.finish(await take(one), errors=[])
     assert await consumers(one) == [one._consumer]
-    await one.submit(DOCUMENTS)
+    await one.submit(HERE, DOCUMENTS)
     await take(two)
     assert await consumers(two) == [two._consumer]
 

@@ -13,6 +13,7 @@ from ragdeploy_service.rag.errors import CacheUnavailable, VectorStoreUnavailabl
 from ragdeploy_service.rag.indexing import Indexer
 from ragdeploy_service.rag.jobs import JobWorker, _Progress
 from ragdeploy_service.rag.models import Chunk, Document, JobState
+from tests.support.domain import HERE
 
 
 class WholeText:
@@ -20,7 +21,7 @@ class WholeText:
 
     def split(self, document):
         chunk_id = f"{document.id}/{document.text}"
-        chunk = Chunk(id=chunk_id, document_id=document.id, position=0, text=document.text)
+        chunk = Chunk(id=chunk_id, document_id=document.id, position=0, start=0, text=document.text)
         return [chunk] if document.text else []
 
 
@@ -33,7 +34,7 @@ class Embedder:
 
 
 class Store:
-    """A vector store in memory that tells the order of events, and fails when told to."""
+    """One collection in memory, which tells the order of events, and fails when told to."""
 
     def __init__(self, events):
         self.events = events
@@ -41,6 +42,9 @@ class Store:
         self.failures = []
         self.hold = asyncio.Event()
         self.hold.set()
+
+    async def open(self, collection, *, create):
+        return self
 
     async def chunk_ids(self, document_ids):
         return {c.id for c in self.chunks.values() if c.document_id in document_ids}
@@ -66,7 +70,7 @@ class Cache:
         self.events = events
         self.failures = []
 
-    async def advance(self):
+    async def advance(self, collection):
         if self.failures:
             raise self.failures.pop(0)
         self.events.append("cache emptied")
@@ -109,7 +113,7 @@ class World:
     async def submit(self, *texts, ids=None):
         names = ids or [f"d{n}" for n in range(len(texts))]
         documents = [Document(id=i, text=t) for i, t in zip(names, texts, strict=True)]
-        return (await self.queue.submit(documents)).id
+        return (await self.queue.submit(HERE, documents)).id
 
     async def until(self, job_id, *states):
         async with asyncio.timeout(20):

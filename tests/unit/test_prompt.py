@@ -11,7 +11,7 @@ from ragdeploy_service.settings import DEFAULT_PROMPT
 
 def passages(*texts):
     return [
-        Passage(chunk=Chunk(id=str(n), document_id="d", position=n, text=text), score=0.5)
+        Passage(chunk=Chunk(id=str(n), document_id="d", position=n, start=0, text=text), score=0.5)
         for n, text in enumerate(texts)
     ]
 

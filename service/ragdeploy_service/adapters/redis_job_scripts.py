@@ -13,8 +13,8 @@ redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XDEL', KEYS[1], ARGV[2])
 """
 
-# In: most jobs, job id, documents, total, time, tenant, collection. Out: 1, or 0 if the queue is full.
-# A second call for one job, after a lost reply, changes nothing.
+# In: most jobs, job id, documents, total, time, tenant, collection. Out: 1, or 0 if the queue is
+# full. A second call for one job, after a lost reply, changes nothing.
 SUBMIT = """
 if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
 if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end

@@ -54,7 +54,7 @@ class Retriever:
 
     async def _hybrid(
         self, collection: Collection, question: Question, clock: Clock
-    ) -> Sequence[Passage]:
+    ) -> list[Passage]:
         depth = max(_LEAST, question.top_k * _DEPTH)
         dense, sparse = await asyncio.gather(
             self._dense(collection, question, depth, clock),
