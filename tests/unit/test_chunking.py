@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
-from ragdeploy_service.rag.chunking import Chunker
+from ragdeploy_service.rag.chunking import MAX_TEXT_BYTES, Chunker, text_of
+from ragdeploy_service.rag.errors import DocumentChanges
 from ragdeploy_service.rag.models import Document
 from ragdeploy_service.rag.text import normalise
 
@@ -48,18 +49,18 @@ def test_no_chunk_is_longer_than_the_model_reads(chunker, tokenizer, text):
 )
 def test_the_chunks_are_those_of_the_tokenizer_itself(chunker, tokenizer, text):
     splitter = TextSplitter.from_huggingface_tokenizer(tokenizer, SIZE, 6)
-    assert [chunk.text for chunk in chunker.split(document(text))] == splitter.chunks(text)
+    assert [chunk.shown for chunk in chunker.split(document(text))] == splitter.chunks(text)
 
 
 def test_chinese_is_cut_after_its_sentences(chunker):
     chunks = Chunker(lambda text: len(text), size=60, overlap=0).split(document(CHINESE))
-    assert all(chunk.text[-1] in "。！？" for chunk in chunks)
+    assert all(chunk.shown[-1] in "。！？" for chunk in chunks)
 
 
 def test_passages_end_at_headings_where_they_can(tokenizer):
     text = "One sentence here.\n\n\n\nHeading\n\nAnother sentence here."
     chunks = Chunker(tokenizer, size=7, overlap=0).split(document(text))
-    assert [chunk.text for chunk in chunks] == [
+    assert [chunk.shown for chunk in chunks] == [
         "One sentence here.",
         "Heading\n\nAnother sentence here.",
     ]
@@ -93,12 +94,58 @@ def test_equal_passages_of_one_document_have_different_ids(chunker):
     assert len({chunk.id for chunk in chunks}) == len(chunks)
 
 
-@given(text=st.text(st.characters(codec=None), max_size=300))
-@settings(max_examples=200, deadline=None)
-def test_any_text_is_cut_without_loss(text):
-    chunker = Chunker(len, size=20, overlap=0)
-    kept = "".join("".join(chunk.text.split()) for chunk in chunker.split(document(text)))
-    assert kept == "".join(normalise(text).split())
+# Words, blanks of all kinds, Chinese, code, pictures of several characters, line ends.
+PIECES = st.sampled_from(
+    [
+        *"ab .,;\n\t\u3000\xa0",
+        "\r\n",
+        "word ",
+        "北京。",
+        "👩‍👩‍👧",
+        "e\u0301",
+        "    return x\n",
+        "\n\n\n",
+    ]
+)
+TEXTS = st.text(st.characters(codec=None), max_size=300) | st.lists(PIECES, max_size=200).map(
+    "".join
+)
+
+
+@given(text=TEXTS, size=st.integers(1, 40), overlap=st.integers(0, 20))
+@settings(max_examples=500, deadline=None)
+def test_a_document_is_made_of_its_chunks_again_to_the_last_character(text, size, overlap):
+    chunks = Chunker(len, size=size, overlap=min(overlap, size // 2)).split(document(text))
+    whole = normalise(text)
+    assert text_of(reversed(chunks)) == (whole if whole.strip() else "")
+    assert all(chunk.shown for chunk in chunks)
+    assert all(whole.startswith(chunk.text, chunk.start) for chunk in chunks)
+
+
+@pytest.mark.parametrize(
+    "text", [ENGLISH, CHINESE, "    def f():\n\n        pass\n" * 30, ENGLISH + CHINESE]
+)
+def test_tokens_that_neighbours_share_stand_once_in_the_document(chunker, text):
+    assert text_of(chunker.split(document(text))) == text
+
+
+def test_of_a_document_that_is_being_replaced_no_text_is_made(chunker):
+    old, new = chunker.split(document(ENGLISH)), chunker.split(document(CHINESE))
+    for mixture in ([*old, *new], old[1:], [*old[:3], *old[4:]], [*new[:2], *old[2:]]):
+        with pytest.raises(DocumentChanges):
+            text_of(mixture)
+
+
+@pytest.mark.parametrize(
+    "text", ["界" * 90_000, "x" * 200_000, " " * 70_000 + "y" * 70_000 + "\n" * 70_000]
+)
+def test_a_word_without_end_is_cut_to_what_the_store_holds(text):
+    chunks = Chunker(lambda text: 1, size=24, overlap=0).split(document(text))
+    assert len(chunks) > 1
+    assert max(len(chunk.text.encode()) for chunk in chunks) <= MAX_TEXT_BYTES + 6_000 <= 65_535
+    assert all(chunk.shown for chunk in chunks)
+    assert len({chunk.id for chunk in chunks}) == len(chunks)
+    assert text_of(chunks) == normalise(text)
 
 
 @pytest.mark.parametrize(
@@ -119,3 +166,16 @@ def test_a_chunk_is_embedded_under_its_documents_title(chunker, metadata, embedd
 
 def test_a_text_has_one_form_however_it_is_written():
     assert normalise("\ufeffcafe\u0301\r\nb\rc\x00d\x0ce \ud800") == "café\nb\nc d e \ufffd"
+
+
+@given(TEXTS)
+@settings(deadline=None)
+def test_a_text_that_has_its_form_keeps_it(text):
+    assert normalise(normalise(text)) == normalise(text)
+
+
+def test_a_file_of_blanks_is_cut_short():
+    assert (
+        normalise("a" + " " * 5000 + "b" + "\n\t" * 400 + "c")
+        == "a" + " " * 1000 + "b" + "\n\t" * 400 + "c"
+    )

@@ -13,7 +13,7 @@ from ragdeploy_service.rag.errors import EmbeddingMismatch
 
 VECTOR = "vector"
 
-# Bytes of UTF-8, at most 65,535 (Milvus); see rag.indexing.MAX_TEXT_BYTES.
+# Bytes of UTF-8, at most 65,535 (Milvus); see rag.chunking.MAX_TEXT_BYTES.
 _TEXT_BYTES = 65_535
 _DOCUMENT_ID_BYTES = 512
 _CHUNK_ID_BYTES = 64

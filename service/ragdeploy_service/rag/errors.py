@@ -40,6 +40,10 @@ class JobQueueUnavailable(Unavailable):
     """Jobs can be neither taken in nor asked for now."""
 
 
+class DocumentChanges(Unavailable):
+    """A document is being replaced, and parts of two versions stand in the store."""
+
+
 class DeadlineExceeded(RagError):
     """A question could not be answered in the time it had."""
 

@@ -97,7 +97,7 @@ def _sentences(passages: Sequence[Passage]) -> Iterator[_Sentence]:
     """Each sentence once, though neighbouring passages overlap."""
     seen: set[str] = set()
     for number, passage in enumerate(passages):
-        for order, part in enumerate(_SENTENCE_END.split(passage.chunk.text)):
+        for order, part in enumerate(_SENTENCE_END.split(passage.chunk.shown)):
             text = " ".join(part.split())
             if text and text not in seen:
                 seen.add(text)

@@ -8,23 +8,17 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Callable,
-    Iterator,
     Sequence,
 )
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from ragdeploy_service.rag.chunking import chunk_id
 from ragdeploy_service.rag.clock import Clock
 from ragdeploy_service.rag.models import Chunk, CollectionId, Document, Stage
 from ragdeploy_service.rag.ports import Collection, Embedder, Telemetry, VectorStore
 
 # Enough for the embedding model to batch well, about two seconds of its work.
 _SLICE = 128
-
-# Longest text of a chunk in bytes of UTF-8. Milvus counts bytes, at most 65,535; a word without
-# blanks (an encoded picture) is one token of the embedding model, however long.
-MAX_TEXT_BYTES = 60_000
 
 
 _T = TypeVar("_T")
@@ -104,8 +98,7 @@ class Indexer:
 
     async def _split(self, document: Document) -> list[Chunk]:
         with self._clock(Stage.CHUNK):
-            chunks = await asyncio.to_thread(self._splitter.split, document)
-        return [piece for chunk in chunks for piece in _within_bytes(chunk)]
+            return await asyncio.to_thread(self._splitter.split, document)
 
     async def _replace(self, collection: Collection, chunks: Sequence[Chunk]) -> None:
         """Write the chunks of some documents, and drop what these had before.
@@ -139,17 +132,3 @@ async def _ahead(items: AsyncIterator[_T]) -> AsyncGenerator[_T]:
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
-
-
-def _within_bytes(chunk: Chunk) -> Iterator[Chunk]:
-    """Cut a chunk that the store could not hold; others pass unchanged."""
-    data = chunk.text.encode()
-    if len(data) <= MAX_TEXT_BYTES:
-        yield chunk
-        return
-    for start in range(0, len(data), MAX_TEXT_BYTES):
-        # A character cut in two at the border is dropped from both sides.
-        text = data[start : start + MAX_TEXT_BYTES].decode(errors="ignore")
-        # The position stays: ids tell the pieces apart by their text and place.
-        identity = chunk_id(f"{chunk.id}\0{start}", chunk.position, text, metadata={})
-        yield replace(chunk, id=identity, text=text)

@@ -53,7 +53,8 @@ class Chunk:
     ``id`` is a function of all the other fields, so that indexing the same
     document twice writes the same rows. ``start`` is where the chunk begins in
     the document's text, in characters: with it the chunks of a document make
-    up its text again, although neighbours overlap.
+    up its text again, although neighbours overlap. So ``text`` holds the white
+    space up to the next chunk too; readers and models are given ``shown``.
     """
 
     id: str
@@ -62,6 +63,11 @@ class Chunk:
     start: int
     text: str
     metadata: Metadata = field(default_factory=dict)
+
+    @property
+    def shown(self) -> str:
+        """The text without white space around it."""
+        return self.text.strip()
 
     @property
     def in_context(self) -> str:
@@ -73,9 +79,9 @@ class Chunk:
         """
         title = self.metadata.get("title")
         if not isinstance(title, str) or not title.strip():
-            return self.text
+            return self.shown
         short = title.strip().encode()[:TITLE_BYTES].decode(errors="ignore")
-        return f"{short}\n\n{self.text}"
+        return f"{short}\n\n{self.shown}"
 
 
 class SearchMode(StrEnum):

@@ -39,7 +39,7 @@ class Prompt:
         blocks = [_FENCING.format(nonce=nonce)]
         for number, passage in enumerate(passages, start=1):
             blocks.append(
-                f"[{number}]\n<passage-{nonce}>\n{passage.chunk.text}\n</passage-{nonce}>"
+                f"[{number}]\n<passage-{nonce}>\n{passage.chunk.shown}\n</passage-{nonce}>"
             )
         places = {"context": "\n\n".join(blocks), "question": question}
         return _PLACE.sub(lambda match: places[match[1]], self._template)

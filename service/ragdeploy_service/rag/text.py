@@ -8,16 +8,19 @@ import unicodedata
 # C0 and C1 controls but tab and newline; a form feed or vertical tab separates words.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+# A file of blanks must not become chunks of blanks.
+_LONG_BLANK = re.compile(r"(?<!\s)(\s{1000})\s+")
 
 
 def normalise(text: str) -> str:
     r"""Return the text in Unicode's form NFC, with "\n" for line ends and no control characters.
 
-    Half a surrogate pair, which no encoder takes, becomes U+FFFD.
+    Half a surrogate pair, which no encoder takes, becomes U+FFFD. White space
+    goes on for at most 1,000 characters. To normalise twice changes nothing.
     """
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     text = _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text))
-    return unicodedata.normalize("NFC", text)
+    return _LONG_BLANK.sub(r"\1", unicodedata.normalize("NFC", text))
 
 
 def canonical(question: str) -> str:
