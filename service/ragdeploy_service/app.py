@@ -20,6 +20,7 @@ from ragdeploy_service.observability.metrics import Metrics
 from ragdeploy_service.observability.requests import RequestContext
 from ragdeploy_service.rag.errors import RagError
 from ragdeploy_service.routes import health, index, metrics, query
+from ragdeploy_service.server import LastAnswers
 from ragdeploy_service.services import Services, start
 from ragdeploy_service.settings import ServiceSettings
 
@@ -62,6 +63,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         # Outermost first. All are pure ASGI: each BaseHTTPMiddleware would cost 200 microseconds.
         middleware=[
             Middleware(_PlainStartupErrors),
+            Middleware(LastAnswers, drain=drain),
             Middleware(RequestContext, metrics=measures),
             Middleware(Authentication, keys=keys),
             Middleware(BodyLimit, most_bytes=settings.max_body_bytes),

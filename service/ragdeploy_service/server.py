@@ -8,12 +8,35 @@ import time
 from types import FrameType
 
 import uvicorn
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ragdeploy_service.lifecycle import Drain
 
 # Whoever sends requests here sees the failing readiness probe, or the vanished endpoint, a
 # moment after SIGTERM. Until then new connections are still served.
 _LINGER_SECONDS = 1.0
+
+
+class LastAnswers:
+    """Asks clients to close their connections once the drain has begun (pure ASGI).
+
+    uvicorn closes an idle connection at the end of the linger without a word.
+    A client that sends its next request on it at that moment cannot tell
+    whether it was worked on; one that was asked to close opens another.
+    """
+
+    def __init__(self, app: ASGIApp, drain: Drain) -> None:
+        self._app = app
+        self._drain = drain
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def last(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._drain.begun:
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        await self._app(scope, receive, last if scope["type"] == "http" else send)
 
 
 class DrainingServer(uvicorn.Server):

@@ -41,6 +41,20 @@ async def test_a_running_request_is_answered_and_the_probe_fails_first(run_servi
     assert await asyncio.to_thread(service.process.wait) == 0
 
 
+async def test_clients_are_asked_to_close_the_connections_they_keep(run_service, llm):
+    service = run_service(OPENAI_BASE_URL=llm.url, RAG_HOST="0.0.0.0", RAG_AUTH_ENABLED="false")
+    async with (
+        httpx.AsyncClient(base_url=service.url) as kept,
+        a_question_under_way(service, llm, seconds=3) as running,
+    ):
+        assert "connection" not in (await kept.get("/health/live")).headers
+        service.process.signal(signal.SIGTERM)
+        while (await kept.get("/health/ready")).status_code == 200:
+            pass
+        assert (await kept.get("/health/live")).headers["connection"] == "close"
+        assert (await running).headers["connection"] == "close"
+
+
 async def test_a_request_that_takes_too_long_ends_with_the_drain(run_service, llm):
     service = run_service(OPENAI_BASE_URL=llm.url, RAG_DRAIN_SECONDS="1")
     async with a_question_under_way(service, llm, seconds=25) as running:
