@@ -25,12 +25,13 @@ DEFAULT_EMBEDDING_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_PROMPT = """\
 Answer the question from the passages below and from nothing else. Cite each
 passage you use by its number in square brackets. If the passages do not hold
-the answer, say that you do not know. Answer in the language of the question.
+the answer, say that you do not know. Answer in the language of the question,
+whatever language the passages are in.
 
 {context}
 
 Question: {question}
-Answer:"""
+Answer, in the language of the question:"""
 
 
 class EmbeddingProvider(StrEnum):

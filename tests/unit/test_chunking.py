@@ -57,6 +57,21 @@ def test_chinese_is_cut_after_its_sentences(chunker):
     assert all(chunk.shown[-1] in "。！？" for chunk in chunks)
 
 
+def test_a_chinese_quotation_ends_before_the_cut():
+    text = "他说：“北京有三千多年的历史！”大家都知道。她问：“真的吗？”是真的。" * 6
+    chunks = Chunker(len, size=40, overlap=0).split(document(text))
+    assert len(chunks) > 3
+    assert all(chunk.shown[-1] in "。”" for chunk in chunks)
+
+
+def test_chinese_words_are_not_cut_in_two():
+    text = "中华人民共和国国家发展和改革委员会北京市海淀区人民政府" * 3
+    chunks = Chunker(len, size=17, overlap=0).split(document(text))
+    borders = {text[chunk.start - 1 : chunk.start + 1] for chunk in chunks[1:]}
+    assert len(borders) > 2
+    assert borders.isdisjoint({"发展", "改革", "北京", "海淀", "政府", "人民", "国家"})
+
+
 def test_passages_end_at_headings_where_they_can(tokenizer):
     text = "One sentence here.\n\n\n\nHeading\n\nAnother sentence here."
     chunks = Chunker(tokenizer, size=7, overlap=0).split(document(text))

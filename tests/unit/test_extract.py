@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ragdeploy_service.rag.extract import extract
 from ragdeploy_service.rag.models import Chunk, Passage
+from ragdeploy_service.rag.sentences import sentences
 
 
 def passages(*texts):
@@ -74,6 +75,65 @@ def test_chinese_sentences_end_without_a_blank():
     assert found.startswith("文档摘录")
     assert "- 香蕉是黄色的！ [1]" in found
     assert "天空" not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("他说：“明天见！”然后走了。雨停了", ["他说：“明天见！”", "然后走了。", "雨停了"]),
+        ("《说明》（第一版。）之后……第二节", ["《说明》（第一版。）", "之后……", "第二节"]),
+        (
+            "版本 2.5 支持混合检索。See chapter 3. 完",
+            ["版本 2.5 支持混合检索。", "See chapter 3.", "完"],
+        ),
+        (
+            'He said "Go!" Then he went. (Really.) It',
+            ['He said "Go!"', "Then he went.", "(Really.)", "It"],
+        ),
+        (
+            "Set a.b.c to 1.\n\n- one\n- two\nand more",
+            ["Set a.b.c to 1.", "- one", "- two and more"],
+        ),
+        ("Wer? Ich!\t Ja", ["Wer?", "Ich!", "Ja"]),
+        (" \n ", []),
+    ],
+)
+def test_a_text_is_cut_into_its_sentences(text, cut):
+    assert list(sentences(text)) == cut
+
+
+@pytest.mark.parametrize(
+    ("question", "chinese"),
+    [
+        ("成熟的香蕉是什么颜色？", True),
+        ("什么是 Kubernetes operator？", True),
+        ("What colour is a banana?", False),
+        ("What does 北京 mean in English?", False),
+        ("バナナは何色ですか？", False),
+        ("42?", False),
+    ],
+)
+def test_the_wording_is_that_of_the_question(question, chinese):
+    assert extract(question, passages("The tide rises."))[0] == ("没" if chinese else "N")
+
+
+def test_words_that_every_chinese_question_has_do_not_count():
+    found = extract("请问怎么扩展服务？", passages("请问怎么走？扩展服务要增加副本。"))
+    assert "扩展服务要增加副本" in found
+    assert "怎么走" not in found
+
+
+def test_an_english_question_finds_the_english_word_in_a_chinese_text():
+    found = extract("What is Kubernetes?", passages("天空很蓝。使用Kubernetes部署服务。"))
+    assert "- 使用Kubernetes部署服务。 [1]" in found
+
+
+def test_a_language_with_accents_has_words_too():
+    found = extract(
+        "Wo steht die Straßenbahn?", passages("Hier ist Süßes. Die Straßenbahn steht dort.")
+    )
+    assert "- Die Straßenbahn steht dort. [1]" in found
+    assert "Süßes" not in found
 
 
 def test_a_line_of_code_does_not_fill_the_answer():

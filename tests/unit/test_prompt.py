@@ -49,3 +49,8 @@ def test_another_wording_has_another_fingerprint():
     one, two = Prompt("{context}{question}"), Prompt("{context} {question}")
     assert one.fingerprint != two.fingerprint
     assert one.fingerprint == Prompt("{context}{question}").fingerprint
+
+
+def test_the_language_of_the_question_is_asked_for_behind_the_passages():
+    prompt = Prompt(DEFAULT_PROMPT).render("香蕉是什么颜色？", passages("Bananas are yellow."))
+    assert prompt.endswith("香蕉是什么颜色？\nAnswer, in the language of the question:")
