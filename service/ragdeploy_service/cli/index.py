@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ragdeploy_service.cli.client import ApiClient
 from ragdeploy_service.cli.console import DEFAULT_URL, ApiKey, Failure, Url
 from ragdeploy_service.cli.ingest import Ingestion
-from ragdeploy_service.documents import SUFFIXES, find_files
+from ragdeploy_service.documents import KINDS, find_files
 
 _LINE_SECONDS = 5.0
 
@@ -24,7 +24,7 @@ _LINE_SECONDS = 5.0
 def index(
     paths: Annotated[
         list[Path],
-        typer.Argument(help=f"Files, or folders of {' '.join(SUFFIXES)}.", exists=True),
+        typer.Argument(help=f"Files, or folders of {' '.join(KINDS)}.", exists=True),
     ],
     *,
     url: Url = DEFAULT_URL,
@@ -37,9 +37,7 @@ def index(
     """Read files and index them. What is indexed already and has not changed is passed over."""
     files = list(find_files(paths, exclude=exclude or []))
     if not files:
-        raise Failure(
-            f"there is no file of a known kind ({', '.join(SUFFIXES)}) in what was named."
-        )
+        raise Failure(f"there is no file of a known kind ({', '.join(KINDS)}) in what was named.")
     started = time.monotonic()
     with ApiClient(url, api_key) as client:
         before = client.chunks()

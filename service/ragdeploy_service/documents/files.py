@@ -1,4 +1,4 @@
-"""Finds the files that can be read, and reads each by its kind."""
+"""Finds the files that can be read, and makes documents of them."""
 
 from __future__ import annotations
 
@@ -7,28 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-import charset_normalizer
-
-from ragdeploy_service.documents.html import read_html
-from ragdeploy_service.documents.page import Page
-from ragdeploy_service.documents.plain import read_markdown, read_rst, read_text
+from ragdeploy_service.documents.kinds import KINDS, kind_of, read_page
+from ragdeploy_service.documents.page import Page, Unreadable
 from ragdeploy_service.rag.models import Document
 from ragdeploy_service.rag.text import normalise
-
-_READERS: dict[str, Callable[[str], Page]] = {
-    ".txt": read_text,
-    ".md": read_markdown,
-    ".markdown": read_markdown,
-    ".rst": read_rst,
-    ".html": read_html,
-    ".htm": read_html,
-}
-
-SUFFIXES = tuple(_READERS)
-
-
-class Unreadable(Exception):
-    """A file gives no text; the message says why."""
 
 
 def find_files(paths: Sequence[Path], *, exclude: Sequence[str] = ()) -> Iterator[Path]:
@@ -49,33 +31,47 @@ def find_files(paths: Sequence[Path], *, exclude: Sequence[str] = ()) -> Iterato
             )
             for name in sorted(names):
                 file = below / name
-                if file.suffix.lower() in _READERS and _wanted(file, root=path, exclude=exclude):
+                if file.suffix.lower() in KINDS and _wanted(file, root=path, exclude=exclude):
                     yield file
 
 
-def read_file(path: Path) -> Document:
-    """Read a file into a document.
+def read_file(path: Path, *, read: Callable[[bytes, str], Page] = read_page) -> Document:
+    """Read a file into a document; one of no known kind is read as text.
 
     Its id is the path from the present folder, or the whole path outside it:
-    the same on every run, and never that of another file. The metadata hold
-    ``source``, the path; ``title``; and ``url`` if a page names its own.
+    the same on every run, and never that of another file.
+
+    Args:
+        path: The file.
+        read: Reads its bytes, which are of this kind; may do so elsewhere.
 
     Raises:
         Unreadable: the file cannot be opened, decoded, or holds no text.
     """
-    reader = _READERS.get(path.suffix.lower(), read_text)
     try:
-        page = reader(_decode(path.read_bytes()))
+        data = path.read_bytes()
     except OSError as error:
         raise Unreadable(error.strerror or str(error)) from error
+    source = _name(path)
+    return document_of(read(data, kind_of(path.name) or ".txt"), document_id=source, source=source)
+
+
+def document_of(page: Page, *, document_id: str, source: str) -> Document:
+    """Make a document of what a file holds.
+
+    The metadata hold ``source``, the file's name or path; ``title``; and
+    ``url`` if the page names its own.
+
+    Raises:
+        Unreadable: it holds no text.
+    """
     text = normalise(page.text).strip()
     if not text:
         raise Unreadable("holds no text")
-    source = _name(path)
-    metadata = {"source": source, "title": page.title or path.stem}
+    metadata = {"source": source, "title": page.title or Path(source).stem}
     if page.url:
         metadata["url"] = page.url
-    return Document(id=source, text=text, metadata=metadata)
+    return Document(id=document_id, text=text, metadata=metadata)
 
 
 def _wanted(path: Path, *, root: Path, exclude: Sequence[str]) -> bool:
@@ -91,17 +87,3 @@ def _name(path: Path) -> str:
         return absolute.relative_to(Path.cwd()).as_posix()
     except ValueError:
         return absolute.as_posix()
-
-
-def _decode(data: bytes) -> str:
-    """Decode UTF-8, else guess as browsers do: old Chinese and Western pages are common."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pass
-    if b"\x00" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise Unreadable("is not text")
-    best = charset_normalizer.from_bytes(data).best()
-    if best is None:
-        raise Unreadable("is not text in any known encoding")
-    return str(best)

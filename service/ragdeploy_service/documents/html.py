@@ -83,7 +83,7 @@ class _Writer:
 
     def _element(self, node: LexborNode, *, verbatim: bool) -> None:
         tag = node.tag or ""
-        newlines = _NEWLINES.get(tag, 0)
+        newlines = 0 if _is_whole_cell(node) else _NEWLINES.get(tag, 0)
         self._newlines = max(self._newlines, newlines)
         if tag == "li":
             self._add("- ", verbatim=True)
@@ -112,3 +112,11 @@ class _Writer:
         self._newlines = 0
         self._space = False
         self._parts.append(text)
+
+
+def _is_whole_cell(node: LexborNode) -> bool:
+    """Whether this is the one paragraph of a table's cell, as word processors write them."""
+    cell = node.parent
+    if node.tag != "p" or cell is None or cell.tag not in {"td", "th"}:
+        return False
+    return sum(child.is_element_node for child in cell.iter(include_text=False)) == 1

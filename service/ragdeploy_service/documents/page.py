@@ -12,3 +12,7 @@ class Page:
     text: str
     title: str | None = None
     url: str | None = None
+
+
+class Unreadable(Exception):
+    """A file gives no text; the message says why, so that the file's name may stand before it."""

@@ -1,0 +1,124 @@
+"""Reads files in a process of its own, which may crash, hang or eat memory without harm.
+
+A thread would not do: it cannot be stopped, and a reader written in Python
+holds the interpreter's lock while questions wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import IO, Any, Self
+
+from ragdeploy_service.documents.page import Page, Unreadable
+
+_COMMAND = (sys.executable, "-I", "-m", "ragdeploy_service.documents.worker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the files of one run may cost: time in all, memory, and the text of each."""
+
+    seconds: float
+    text_bytes: int
+    memory_bytes: int = 768 * 2**20
+
+
+class IsolatedReader:
+    """A process that reads files one after another; it starts with the first. For one thread.
+
+    >>> with IsolatedReader(Limits(seconds=60, text_bytes=8 * 2**20)) as reader:
+    ...     page = reader.read(data, kind=".pdf")
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._left = limits.seconds
+        self._closed = False
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def read(self, data: bytes, *, kind: str) -> Page:
+        """Read a file of one of `documents.KINDS`.
+
+        Raises:
+            Unreadable: it gives no text, or it costs more than the limits.
+        """
+        if self._closed or self._left <= 0:
+            raise Unreadable(f"was not reached in {self._limits.seconds:g} s")
+        started = time.monotonic()
+        process = self._process = self._process or self._start()
+        expiry = threading.Timer(max(0.0, self._left), process.kill)
+        expiry.start()
+        try:
+            reply = _ask(process, data, kind)
+        finally:
+            expiry.cancel()
+            self._left -= time.monotonic() - started
+        if reply is None:
+            self._end()
+            if self._left <= 0:
+                raise Unreadable(f"could not be read in {self._limits.seconds:g} s; split it")
+            raise Unreadable("makes its reader crash; it is damaged, or needs too much memory")
+        if "unreadable" in reply:
+            raise Unreadable(reply["unreadable"])
+        return Page(**reply)
+
+    def close(self) -> None:
+        """Read no more; what is being read, in another thread, is given up."""
+        self._closed = True
+        self._end()
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(BrokenPipeError), process:  # closes its pipes
+                process.kill()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        limits = (str(self._limits.memory_bytes), str(self._limits.text_bytes))
+        return subprocess.Popen(  # noqa: S603
+            [*_COMMAND, *limits],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={},  # no key is in reach of whoever finds a hole in a reader
+        )
+
+
+def _ask(process: subprocess.Popen[bytes], data: bytes, kind: str) -> dict[str, Any] | None:
+    """Hand a file to the process and wait for its page; None if it has ended."""
+    stdin, stdout = _pipes(process)
+    header = json.dumps({"kind": kind, "size": len(data)}).encode()
+    try:
+        stdin.write(header + b"\n" + data)
+        stdin.flush()
+    except BrokenPipeError:
+        return None
+    line = stdout.readline()
+    if not line.endswith(b"\n"):
+        return None
+    reply: dict[str, Any] = json.loads(line)
+    return reply
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("the process was started without pipes")
+    return process.stdin, process.stdout

@@ -1,0 +1,123 @@
+"""Files are read in a process that may crash, hang or eat memory without harm."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from ragdeploy_service.documents import (
+    File,
+    FileReader,
+    IsolatedReader,
+    Limits,
+    Page,
+    TooManyFiles,
+    Unreadable,
+)
+from tests.support.files import docx, pdf
+from tests.support.waiting import eventually
+
+ENOUGH = Limits(seconds=60, text_bytes=100_000)
+NOTE = File(kind=".md", data=b"# Title\n\nSome text.")
+
+
+def workers():
+    """Process ids of the readers that this process has started and not ended."""
+    children = (file.read_text() for file in Path("/proc/self/task").glob("*/children"))
+    return [
+        pid
+        for pid in " ".join(children).split()
+        if b"documents.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+
+
+def read(limits, *files):
+    return asyncio.run(FileReader(limits, at_once=1, waiting=1).read(files))
+
+
+def reasons(found):
+    return [str(entry) if isinstance(entry, Unreadable) else None for entry in found]
+
+
+def test_files_of_all_kinds_are_read_in_their_order():
+    found = read(
+        ENOUGH, NOTE, File(kind=".pdf", data=pdf("One.")), File(kind=".docx", data=docx("Two."))
+    )
+    assert [page.text for page in found] == ["# Title\n\nSome text.", "One.", "Two."]
+    assert found[0] == Page(text="# Title\n\nSome text.", title="Title", url=None)
+
+
+def test_a_bad_file_is_told_and_the_others_are_read():
+    found = read(ENOUGH, NOTE, File(kind=".pdf", data=b"no"), NOTE)
+    assert reasons(found) == [None, "is damaged, or no PDF", None]
+
+
+def test_a_file_that_needs_too_much_memory_is_given_up_and_the_others_are_read():
+    little = Limits(seconds=60, text_bytes=100_000, memory_bytes=200 * 2**20)
+    bomb = docx(body="<w:p/>" * 2_000_000)
+    found = read(little, NOTE, File(kind=".docx", data=bomb), NOTE)
+    assert [reason is None for reason in reasons(found)] == [True, False, True]
+    assert "memory" in reasons(found)[1]
+
+
+def test_after_a_crash_the_next_file_is_read():
+    with IsolatedReader(ENOUGH) as reader:
+        reader.read(NOTE.data, kind=NOTE.kind)
+        [crashed] = workers()
+        os.kill(int(crashed), signal.SIGSEGV)
+        with pytest.raises(Unreadable, match="makes its reader crash"):
+            reader.read(NOTE.data, kind=NOTE.kind)
+        assert reader.read(NOTE.data, kind=NOTE.kind).title == "Title"
+
+
+def test_more_text_than_is_taken_is_refused_with_the_limit():
+    long = File(kind=".txt", data="界".encode() * 40_000)
+    assert reasons(read(ENOUGH, long)) == ["holds more than 100000 bytes of text; split it"]
+
+
+def test_a_file_that_is_not_read_in_time_is_given_up_and_the_rest_not_begun():
+    hasty = Limits(seconds=0.001, text_bytes=100_000)
+    first, second = reasons(read(hasty, NOTE, NOTE))
+    assert "could not be read in 0.001 s" in first
+    assert "was not reached in 0.001 s" in second
+
+
+def test_what_a_caller_no_longer_waits_for_is_not_read_on():
+    endless = docx(body="<w:p/>" * 8_000_000)
+
+    async def leave():
+        reading = asyncio.create_task(
+            FileReader(ENOUGH, at_once=1, waiting=0).read([File(kind=".docx", data=endless)])
+        )
+        await asyncio.to_thread(eventually, workers, what="the reader's process starts")
+        reading.cancel()
+        await asyncio.wait([reading])
+
+    asyncio.run(leave())
+    eventually(lambda: not workers(), what="the reader's process ends")
+
+
+def test_when_too_many_wait_the_next_is_refused():
+    async def crowd():
+        reader = FileReader(ENOUGH, at_once=1, waiting=1)
+        return await asyncio.gather(
+            *(reader.read([NOTE]) for _ in range(3)), return_exceptions=True
+        )
+
+    *read_, refused = asyncio.run(crowd())
+    assert all(isinstance(found, list) for found in read_)
+    assert isinstance(refused, TooManyFiles)
+
+
+def test_one_process_reads_file_after_file():
+    with IsolatedReader(ENOUGH) as reader:
+        reader.read(NOTE.data, kind=NOTE.kind)
+        first = workers()
+        reader.read(NOTE.data, kind=NOTE.kind)
+        assert workers() == first
+        assert len(first) == 1
+    assert workers() == []
