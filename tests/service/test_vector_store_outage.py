@@ -11,6 +11,7 @@ import pytest
 from ragdeploy_service.adapters.milvus import MilvusStore
 from ragdeploy_service.settings import ServiceSettings
 from tests.service.api import SCALING, ask, finished, index, problem, submit, texts
+from tests.support.domain import HERE
 from tests.support.milvus import MilvusLiteServer
 from tests.support.process import DidNotStart
 from tests.support.service import ServiceProcess
@@ -101,7 +102,7 @@ def test_a_collection_of_another_model_is_refused_with_the_remedy(tmp_path, mode
     with pytest.raises(DidNotStart) as refused:
         run_service(folder=tmp_path)
     assert "was indexed with the embedding model another-model" in str(refused.value)
-    assert "RAG_COLLECTION" in str(refused.value)
+    assert "reindex" in str(refused.value)
     assert "Traceback" not in str(refused.value)
 
 
@@ -115,8 +116,9 @@ def test_two_services_do_not_share_a_folder(tmp_path, run_service):
 
 def vectors_of_another_model(folder):
     async def make():
-        store = MilvusStore.from_settings(ServiceSettings(data_dir=folder))
-        await store.open(dimension=8, fingerprint="another-model")
+        settings = ServiceSettings(data_dir=folder)
+        store = MilvusStore.from_settings(settings, dimension=8, fingerprint="another-model")
+        await store.open(HERE, create=True)
         await store.close()
 
     asyncio.run(make())

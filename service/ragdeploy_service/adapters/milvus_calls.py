@@ -1,10 +1,7 @@
 """Calls to Milvus: each with a deadline, and with errors in the words of the domain.
 
-Reading and writing go through pymilvus's asyncio client, so a slow Milvus
-holds up no thread. Making the collection does not: that client's
-``create_index`` asks for a timestamp, which Milvus Lite cannot give, and
-retries 75 times. Each call has a deadline around pymilvus's own, because its
-reconnecting knows none and stands under one lock for all callers.
+Each call has a deadline around pymilvus's own, because its reconnecting knows
+none and stands under one lock for all callers.
 """
 
 from __future__ import annotations
@@ -21,6 +18,8 @@ from pymilvus.exceptions import ParamError
 
 from ragdeploy_service.rag.errors import VectorStoreRefused, VectorStoreUnavailable
 
+# Deadlines in seconds.
+READ, WRITE, OPEN, COMMIT = 3.0, 20.0, 30.0, 60.0
 _CONNECT_SECONDS = 3.0
 
 # Codes of a call that can never succeed: our data or our filter is at fault (6 is Milvus Lite).

@@ -1,98 +1,143 @@
-"""The collection as it stands in Milvus: its fields, its index, and whose vectors it holds."""
+"""A collection as it stands in Milvus: its fields, its indexes, and whose vectors it holds."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from pymilvus import DataType, MilvusClient
+from pymilvus import DataType, Function, FunctionType, MilvusClient
 
 from ragdeploy_service.rag.errors import EmbeddingMismatch
+from ragdeploy_service.rag.models import CollectionId, SearchMode
 
-VECTOR = "vector"
+VECTOR, WORDS, BM25 = "vector", "words", "bm25"
 
 # Bytes of UTF-8, at most 65,535 (Milvus); see rag.chunking.MAX_TEXT_BYTES.
-_TEXT_BYTES = 65_535
+TEXT_BYTES = 65_535
 _DOCUMENT_ID_BYTES = 512
 _CHUNK_ID_BYTES = 64
 
 # Kept on the collection, so that they cannot be parted from the vectors.
 _FINGERPRINT = "ragdeploy.embedding"
 _LAYOUT = "ragdeploy.layout"
-_LAYOUT_VERSION = "1"
+_LAYOUT_VERSION = "2"
+
+# As in Lucene and Milvus; Milvus Lite's own are others.
+_BM25_PARAMETERS = {"bm25_k1": 1.2, "bm25_b": 0.75}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Collection:
-    """One collection and what must hold of it."""
+class Server:
+    """What a server can do, as far as it matters here."""
 
-    name: str
+    lite: bool
+    bm25: bool
+
+    @classmethod
+    def of(cls, version: str) -> Server:
+        """Tell it from the version: ``v2.6.1``, or ``milvus_lite-3.2.2``."""
+        if version.startswith("milvus_lite"):
+            return cls(lite=True, bm25=True)
+        number = re.match(r"v?(\d+)\.(\d+)", version)
+        known = (int(number[1]), int(number[2])) if number else (0, 0)
+        return cls(lite=False, bm25=known >= (2, 5))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What must hold of every collection that this service writes to."""
+
     dimension: int
     fingerprint: str
-    index_type: str
 
-    def ensure(self, client: MilvusClient, *, timeout: float) -> None:
-        """Make the collection with its index if it is not there, and load it.
-
-        Safe to call from several replicas at once and again after a crash
-        between two of the steps.
+    def create(self, client: MilvusClient, name: str, server: Server, *, timeout: float) -> None:
+        """Make a collection with its indexes, empty and not loaded.
 
         Raises:
-            EmbeddingMismatch: it is there, with vectors of another model.
             MilvusException: Milvus refuses or does not answer.
 
         """
-        if not client.has_collection(self.name, timeout=timeout):
-            client.create_collection(
-                self.name,
-                schema=self._schema(client),
-                properties={_FINGERPRINT: self.fingerprint, _LAYOUT: _LAYOUT_VERSION},
-                consistency_level="Bounded",
-                timeout=timeout,
+        client.create_collection(
+            name,
+            schema=self._schema(client, server),
+            properties={_FINGERPRINT: self.fingerprint, _LAYOUT: _LAYOUT_VERSION},
+            consistency_level="Bounded",
+            timeout=timeout,
+        )
+        indexes = client.prepare_index_params()
+        # Exact, and ready at once after a restart; Lite's graph index is built anew each time.
+        kind = "FLAT" if server.lite else "AUTOINDEX"
+        indexes.add_index(VECTOR, index_type=kind, metric_type="COSINE")
+        if server.bm25:
+            indexes.add_index(
+                BM25,
+                index_type="SPARSE_INVERTED_INDEX",
+                metric_type="BM25",
+                params=_BM25_PARAMETERS,
             )
-        self._check(client.describe_collection(self.name, timeout=timeout))
-        if not client.list_indexes(self.name, field_name=VECTOR):
-            index = client.prepare_index_params()
-            index.add_index(VECTOR, index_type=self.index_type, metric_type="COSINE")
-            client.create_index(self.name, index, timeout=timeout)
-        client.load_collection(self.name, timeout=timeout)
+        # Nothing is there that could be indexed; loading waits for what it needs.
+        client.create_index(name, indexes, timeout=timeout, sync=False)
 
-    def _schema(self, client: MilvusClient) -> Any:
+    def _schema(self, client: MilvusClient, server: Server) -> Any:
+        # The dynamic field holds what can be filtered by, see `milvus_filters`.
         schema = client.create_schema(
-            auto_id=False, enable_dynamic_field=False, description="Chunks of documents, ragdeploy"
+            auto_id=False, enable_dynamic_field=True, description="Chunks of documents, ragdeploy"
         )
         schema.add_field("id", DataType.VARCHAR, max_length=_CHUNK_ID_BYTES, is_primary=True)
         schema.add_field("doc_id", DataType.VARCHAR, max_length=_DOCUMENT_ID_BYTES)
         schema.add_field("position", DataType.INT64)
-        schema.add_field("text", DataType.VARCHAR, max_length=_TEXT_BYTES)
+        schema.add_field("start", DataType.INT64)
+        schema.add_field("text", DataType.VARCHAR, max_length=TEXT_BYTES)
         schema.add_field("metadata", DataType.JSON)
         schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=self.dimension)
+        if server.bm25:
+            # `rag.analysis` has cut the text already. Milvus's own "standard" would cut pairs of
+            # Chinese characters again; Lite has no "whitespace", but its "standard" leaves them.
+            tokenizer = "standard" if server.lite else "whitespace"
+            schema.add_field(
+                WORDS,
+                DataType.VARCHAR,
+                max_length=TEXT_BYTES,
+                enable_analyzer=True,
+                analyzer_params={"tokenizer": tokenizer},
+            )
+            schema.add_field(BM25, DataType.SPARSE_FLOAT_VECTOR)
+            schema.add_function(
+                Function(
+                    name=BM25,
+                    function_type=FunctionType.BM25,
+                    input_field_names=[WORDS],
+                    output_field_names=[BM25],
+                )
+            )
         return schema
 
-    def _check(self, description: dict[str, Any]) -> None:
+    def check(self, description: dict[str, Any], collection: CollectionId) -> None:
+        """See whether our vectors can be compared with those in a collection.
+
+        Raises:
+            EmbeddingMismatch: they cannot; says what to do.
+
+        """
         properties = description.get("properties") or {}
         found = properties.get(_FINGERPRINT)
         if found == self.fingerprint and properties.get(_LAYOUT) == _LAYOUT_VERSION:
             return
-        if found is None:
+        if found is None or found == self.fingerprint:
             raise EmbeddingMismatch(
-                f"The collection {self.name!r} was not made by ragdeploy. "
-                "Choose another name with RAG_COLLECTION."
+                f"The collection {collection.name!r} was made by another version of ragdeploy. "
+                "Go back to that version, or delete the collection and index again."
             )
         raise EmbeddingMismatch(
-            f"The collection {self.name!r} was indexed with the embedding model {found}, "
+            f"The collection {collection.name!r} was indexed with the embedding model {found}, "
             f"and the service now runs {self.fingerprint}; their vectors cannot be compared. "
-            "Go back to that model, or choose another RAG_COLLECTION and index again."
+            "Go back to that model, or reindex the collection."
         )
 
 
-def any_of(field: str, values: Iterable[str]) -> str:
-    """Write the filter "field is one of these".
-
-    Values stand as JSON strings, whose escapes Milvus reads, so no value can
-    end its literal (mem0#5744, agno#8823). Milvus Lite rejects filter
-    templates, which would be the other way.
-    """
-    return f"{field} in [{', '.join(json.dumps(value, ensure_ascii=False) for value in values)}]"
+def modes(description: dict[str, Any]) -> frozenset[SearchMode]:
+    """How a collection can be searched, by its fields."""
+    if any(field["name"] == BM25 for field in description["fields"]):
+        return frozenset(SearchMode)
+    return frozenset({SearchMode.DENSE})

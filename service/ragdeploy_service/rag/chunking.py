@@ -127,13 +127,20 @@ def _by_word(tokenizer: Tokenizer) -> Callable[[str], int]:
 
 
 def chunk_id(document: Document, position: int, start: int, text: str) -> str:
-    """Name a chunk by all that it holds: 32 hex digits, the same on every run and machine.
+    """Name a chunk by all that it holds: 48 hex digits, the same on every run and machine.
 
-    So a chunk that is stored under this id already need not be stored again.
+    So a chunk that is stored under this id already need not be stored again. The first 16 say
+    which document it is of: in the order of their ids the chunks of a document stand together,
+    and documents keep their places whatever is written into them.
     """
-    digest = hashlib.blake2b(digest_size=16)
     metadata = json.dumps(document.metadata, sort_keys=True, default=str)
-    for part in (document.id, str(position), str(start), text, metadata):
+    whole = _digest(document.id, str(position), str(start), text, metadata, size=16)
+    return _digest(document.id, size=8) + whole
+
+
+def _digest(*parts: str, size: int) -> str:
+    digest = hashlib.blake2b(digest_size=size)
+    for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")
         # The length in front keeps ("ab", "c") and ("a", "bc") apart.
         digest.update(len(encoded).to_bytes(8, "big") + encoded)

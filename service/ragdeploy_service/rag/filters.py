@@ -13,6 +13,9 @@ from typing import TypeAlias
 
 Scalar: TypeAlias = str | int | float | bool
 
+LONGEST_TEXT = 1024
+"""Characters that a text may have to be compared with; those in the metadata may have more."""
+
 
 class Operator(StrEnum):
     """How a value of the metadata is compared.
