@@ -15,7 +15,9 @@ from prometheus_client import (
     generate_latest,
 )
 
+from ragdeploy_service.rag.access import Principal
 from ragdeploy_service.rag.models import CacheState, JobState, Part, Stage, Usage
+from ragdeploy_service.rag.quota import Policy
 
 _STAGE_BUCKETS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
@@ -70,8 +72,20 @@ class Metrics:
         )
         self._tokens = Counter(
             "rag_llm_tokens",
-            "Tokens that the language model counted: prompt or completion.",
-            ["kind"],
+            "Tokens of the language model: prompt or completion, by the key that pays for them.",
+            ["kind", "key", "tenant", "model"],
+            registry=registry,
+        )
+        self._calls = Counter(
+            "rag_llm_calls",
+            "Answers that the language model wrote, by the key that pays for them.",
+            ["key", "tenant", "model"],
+            registry=registry,
+        )
+        self._limited = Counter(
+            "rag_limited",
+            "Requests that were refused because a limit of their key was used up.",
+            ["policy"],
             registry=registry,
         )
         self._jobs = Counter(
@@ -83,6 +97,8 @@ class Metrics:
         self._pending = Gauge("rag_jobs_pending", "Index jobs that wait or run.", registry=registry)
         for status in ("success", "rejected", "error"):
             self._requests.labels(status)
+        for policy in Policy:
+            self._limited.labels(policy)
         for state in JobState:
             if state is not JobState.RUNNING:
                 self._jobs.labels(state)
@@ -102,9 +118,15 @@ class Metrics:
     def degraded(self, part: Part) -> None:
         self._degraded.labels(part).inc()
 
-    def llm_tokens(self, usage: Usage) -> None:
-        self._tokens.labels("prompt").inc(usage.prompt_tokens)
-        self._tokens.labels("completion").inc(usage.completion_tokens)
+    def llm_call(self, caller: Principal, *, model: str, usage: Usage) -> None:
+        # As many series as there are keys, which are configured, times one model.
+        payer = (caller.key_id, caller.tenant, model)
+        self._calls.labels(*payer).inc()
+        self._tokens.labels("prompt", *payer).inc(usage.prompt_tokens)
+        self._tokens.labels("completion", *payer).inc(usage.completion_tokens)
+
+    def limited(self, policy: Policy) -> None:
+        self._limited.labels(policy).inc()
 
     def job(self, state: JobState, *, documents: int) -> None:
         self._jobs.labels(state).inc()

@@ -60,6 +60,15 @@ class JobQueueFull(RagError):
         self.retry_after = retry_after
 
 
+class LimitExceeded(RagError):
+    """A caller has used all that ``policy`` grants; ``retry_after`` is in seconds."""
+
+    def __init__(self, message: str, *, policy: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.policy = policy
+        self.retry_after = retry_after
+
+
 class ModelUnavailable(RagError):
     """The files of the embedding model cannot be had from any place."""
 
@@ -70,6 +79,14 @@ class EmbeddingMismatch(RagError):
 
 class CollectionNotFound(RagError):
     """The tenant has no collection of this name."""
+
+
+class InvalidField(RagError):
+    """A field of the request is well-formed, and not taken here."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Unsupported(RagError):

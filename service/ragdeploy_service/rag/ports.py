@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ragdeploy_service.rag.access import Principal
 from ragdeploy_service.rag.filters import Filter
 from ragdeploy_service.rag.models import (
     Answer,
@@ -23,6 +24,7 @@ from ragdeploy_service.rag.models import (
     Stage,
     Usage,
 )
+from ragdeploy_service.rag.quota import Counters, Policy
 
 Vectors = NDArray[np.float32]
 
@@ -266,6 +268,34 @@ class AnswerCache(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a meter showed of one caller at ``now``, in seconds since 1970."""
+
+    counters: Counters
+    now: float
+    admitted: bool = True
+
+
+class Meter(Protocol):
+    """Counts what callers use, over all replicas if it can.
+
+    No call fails: what cannot be counted together is counted in this process alone.
+    """
+
+    async def admit(self, caller: Principal) -> Reading:
+        """Count a request if the caller has one left."""
+        ...
+
+    async def charge(self, caller: Principal, *, tokens: int) -> Reading:
+        """Count tokens of a language model."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections."""
+        ...
+
+
 class Telemetry(Protocol):
     """Counts and measures; no call may fail or wait."""
 
@@ -281,8 +311,12 @@ class Telemetry(Protocol):
         """A question was answered without a part."""
         ...
 
-    def llm_tokens(self, usage: Usage) -> None:
-        """A language model counted tokens for an answer."""
+    def llm_call(self, caller: Principal, *, model: str, usage: Usage) -> None:
+        """A language model wrote an answer for somebody."""
+        ...
+
+    def limited(self, policy: Policy) -> None:
+        """A request was refused because its caller had used up a limit."""
         ...
 
     def job(self, state: JobState, *, documents: int) -> None:
