@@ -12,7 +12,8 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ragdeploy_service import problems
-from ragdeploy_service.auth import Authentication, load_keys, with_keys
+from ragdeploy_service.access.authentication import Authentication, with_keys
+from ragdeploy_service.access.key_ring import load_keys
 from ragdeploy_service.body_limit import BodyLimit
 from ragdeploy_service.lifecycle import Drain
 from ragdeploy_service.observability import logging

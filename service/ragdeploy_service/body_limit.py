@@ -10,35 +10,37 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ragdeploy_service.problems import problem
-
 
 class BodyLimit:
-    """Counts the bytes of a body as they come, so that chunked ones are limited too (pure ASGI)."""
+    """Counts the bytes of a body as they come, so that chunked ones are limited too (pure ASGI).
+
+    A route may take less than the others: it says so in the request's state, as
+    ``most_body_bytes``, before it reads.
+    """
 
     def __init__(self, app: ASGIApp, most_bytes: int) -> None:
         self._app = app
         self._most = most_bytes
-        self._detail = (
-            f"The body is larger than {most_bytes} bytes. Send fewer documents at a time."
-        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdecimal() and int(announced) > self._most:
-            await problem(scope, 413, self._detail)(scope, receive, send)
-            return
+        length = Headers(scope=scope).get("content-length", "")
+        announced = int(length) if length.isdecimal() else 0
         received = 0
 
         async def counted() -> Message:
             nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._most:
-                raise HTTPException(413, self._detail)
-            return message
+            most = min(self._most, scope["state"].get("most_body_bytes", self._most))
+            if announced <= most:
+                message = await receive()
+                received += len(message.get("body", b""))
+                if received <= most:
+                    return message
+            raise HTTPException(
+                413,
+                f"The body is larger than the {most} bytes that are taken. Send less at a time.",
+            )
 
         await self._app(scope, counted, send)

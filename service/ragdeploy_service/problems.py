@@ -13,15 +13,17 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from ragdeploy_service.rag.errors import (
     CollectionNotFound,
     DeadlineExceeded,
     EmbeddingMismatch,
+    InvalidField,
     InvalidPage,
     JobQueueFull,
+    LimitExceeded,
     RagError,
     Unavailable,
     Unsupported,
@@ -43,12 +45,19 @@ class FieldError(BaseModel):
 class Problem(BaseModel):
     """An error, as RFC 9457 has it."""
 
+    model_config = ConfigDict(validate_by_name=True)
+
     type: str = Field(description="Names the kind of the problem; it does not change.")
     title: str
     status: int
     detail: str = Field(description="What is wrong and what to do about it.")
     request_id: str = Field(description="Stands in the log too; the header X-Request-ID.")
     errors: list[FieldError] = Field(default=[], description="One entry for each wrong field.")
+    violated_policies: list[str] = Field(
+        default=[],
+        alias="violated-policies",
+        description="With 429, the limit that is used up, as RateLimit-Policy names it.",
+    )
 
 
 # For the OpenAPI document, by status.
@@ -59,6 +68,7 @@ _MEANINGS = {
     413: "The body is too large.",
     415: "The body is not JSON.",
     422: "A field is wrong; `errors` names it.",
+    429: "A limit of this key is used up; `Retry-After` says when to ask again.",
     503: "A part does not answer, or too much waits; `Retry-After` says when to ask again.",
     504: "There was no time left.",
 }
@@ -95,6 +105,7 @@ def problem(
     *,
     kind: str | None = None,
     errors: Sequence[FieldError] = (),
+    violated_policies: Sequence[str] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Make the response to a request (its ASGI scope) that went wrong."""
@@ -106,9 +117,10 @@ def problem(
         detail=detail,
         request_id=scope.get("state", {}).get("request_id", ""),
         errors=list(errors),
+        violated_policies=list(violated_policies),
     )
     return Response(
-        body.model_dump_json(exclude_defaults=True),
+        body.model_dump_json(exclude_defaults=True, by_alias=True),
         status_code=status,
         headers=dict(headers or {}),
         media_type=MEDIA_TYPE,
@@ -127,7 +139,10 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
         return problem(
             request.scope, 415, "Send the body as JSON, with Content-Type: application/json."
         )
-    errors = [_field_error(entry) for entry in error.errors()]
+    return _wrong_fields(request, [_field_error(entry) for entry in error.errors()])
+
+
+def _wrong_fields(request: Request, errors: Sequence[FieldError]) -> Response:
     names = ", ".join(dict.fromkeys(entry.field for entry in errors))
     return problem(
         request.scope, 422, f"These fields are wrong: {names}.", kind="invalid", errors=errors
@@ -180,8 +195,19 @@ async def _domain(request: Request, error: RagError) -> Response:
             return problem(request.scope, 404, str(error), kind="no-collection")
         case Unsupported():
             return problem(request.scope, 422, str(error), kind="unsupported")
+        case InvalidField():
+            return _wrong_fields(request, [FieldError(field=error.field, message=str(error))])
         case InvalidPage():
             return problem(request.scope, 422, str(error), kind="invalid")
+        case LimitExceeded():
+            return problem(
+                request.scope,
+                429,
+                str(error),
+                kind="limit-exceeded",
+                violated_policies=[error.policy],
+                headers={"Retry-After": str(error.retry_after)},
+            )
         case JobQueueFull():
             retry = {"Retry-After": str(round(error.retry_after))}
             return problem(request.scope, 503, str(error), kind="queue-full", headers=retry)

@@ -13,10 +13,12 @@ import structlog
 from ragdeploy_service.adapters.embedding import load_chunker, load_embedder
 from ragdeploy_service.adapters.memory_cache import MemoryCache, NoCache
 from ragdeploy_service.adapters.memory_jobs import MemoryJobs
+from ragdeploy_service.adapters.memory_meter import MemoryMeter
 from ragdeploy_service.adapters.milvus import MilvusStore
 from ragdeploy_service.adapters.redis_cache import RedisCache
 from ragdeploy_service.adapters.redis_client import connect, namespace
 from ragdeploy_service.adapters.redis_jobs import RedisJobs
+from ragdeploy_service.adapters.redis_meter import RedisMeter
 from ragdeploy_service.lifecycle import Drain, StoreMonitor
 from ragdeploy_service.observability.metrics import Metrics
 from ragdeploy_service.rag.cache import KeyBase
@@ -26,12 +28,13 @@ from ragdeploy_service.rag.job_queue import JobQueue
 from ragdeploy_service.rag.jobs import JobWorker
 from ragdeploy_service.rag.models import DEFAULT_TENANT, CollectionId
 from ragdeploy_service.rag.pipeline import Pipeline
-from ragdeploy_service.rag.ports import AnswerCache, Embedder, LanguageModel, VectorStore
+from ragdeploy_service.rag.ports import AnswerCache, Embedder, LanguageModel, Meter, VectorStore
 from ragdeploy_service.rag.prompt import Prompt
 from ragdeploy_service.rag.retrieval import Retriever
 from ragdeploy_service.settings import ServiceSettings
 
-_CACHE_SECONDS = 0.25  # a question is answered faster without a cache than with one that hangs
+# A question is answered faster without a cache, or a count, than with one that hangs.
+_CACHE_SECONDS = 0.25
 _JOBS_SECONDS = 5.0
 
 _log = structlog.get_logger(__name__)
@@ -50,6 +53,7 @@ class Services:
     llm: LanguageModel | None
     cache: AnswerCache
     queue: JobQueue
+    meter: Meter
     pipeline: Pipeline
 
 
@@ -85,6 +89,8 @@ async def start(
         cache, queue = _cache(settings), _queue(settings)
         stack.push_async_callback(cache.close)
         stack.push_async_callback(queue.close)
+        meter = _meter(settings)
+        stack.push_async_callback(meter.close)
         indexer = Indexer(
             splitter=load_chunker(settings, embedder),
             embedder=embedder,
@@ -109,6 +115,7 @@ async def start(
             llm=llm,
             cache=cache,
             queue=queue,
+            meter=meter,
             pipeline=_pipeline(settings, metrics, embedder, store, llm, cache),
         )
 
@@ -154,6 +161,13 @@ def _queue(settings: ServiceSettings) -> JobQueue:
         return MemoryJobs()
     redis = connect(settings, timeout=_JOBS_SECONDS, connections=16)
     return RedisJobs(redis, namespace=namespace(settings))
+
+
+def _meter(settings: ServiceSettings) -> Meter:
+    if settings.redis_url is None:
+        return MemoryMeter()
+    redis = connect(settings, timeout=_CACHE_SECONDS, connections=32)
+    return RedisMeter(redis, namespace=namespace(settings))
 
 
 def _pipeline(

@@ -20,6 +20,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "RAG_"
 
+# Limits by the minute are counted in seconds since 1970, which are exact to a microsecond.
+MOST_PER_MINUTE = 10_000_000
+
 DEFAULT_EMBEDDING_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 DEFAULT_PROMPT = """\
@@ -100,6 +103,22 @@ class ServiceSettings(BaseSettings):
     )
     api_keys_dir: Path | None = Field(
         None, description="Folder whose files each hold one accepted API key."
+    )
+    rate_limit_requests_per_minute: int = Field(
+        10,
+        ge=0,
+        le=MOST_PER_MINUTE,
+        description="Requests a minute for a key that does not say otherwise; 0 is no limit.",
+    )
+    rate_limit_tokens_per_minute: int = Field(
+        0,
+        ge=0,
+        le=MOST_PER_MINUTE,
+        description="Tokens of the language model a minute for a key that does not say otherwise; "
+        "0 is no limit.",
+    )
+    refuse_markup: bool = Field(
+        True, description="Refuse questions with one of the characters < > { and }."
     )
 
     # ---- the language model ----

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
@@ -245,3 +246,27 @@ def test_model_fetch_says_what_was_tried(ragdeploy):
     assert run.returncode == 1
     assert "Traceback" not in run.stderr
     assert run.stderr.count(f"- {NOWHERE}: ") == 2
+
+
+def test_a_new_key_is_shown_once_and_stored_as_its_digest(ragdeploy):
+    made = ragdeploy("keys", "new", "--tenant", "acme", "--scope", "query", "--id", "shop")
+    assert made.returncode == 0
+    key = made.stderr.split()[-1]
+    assert key.startswith("rag_")
+    assert json.loads(made.stdout) == {
+        "sha256": sha256(key.encode()).hexdigest(),
+        "id": "shop",
+        "tenant": "acme",
+        "scopes": ["query"],
+    }
+    another = ragdeploy("keys", "new", "--budget-tokens", "5")
+    assert another.stderr.split()[-1] != key
+    assert json.loads(another.stdout)["budget"] == {"tokens": 5, "period": "month"}
+
+
+@pytest.mark.parametrize("option", [("--tenant", "ACME"), ("--id", "a b"), ("--scope", "all")])
+def test_a_key_that_the_service_would_not_take_is_not_made(ragdeploy, option):
+    made = ragdeploy("keys", "new", *option)
+    assert made.returncode != 0
+    assert made.stdout == ""
+    assert option[0].removeprefix("--") in made.stderr

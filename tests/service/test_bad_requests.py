@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
-from tests.service.api import BANANAS, fields, problem
+from tests.service.api import BANANAS, TIDES, ask, fields, index, problem
 
 QUESTION = "How do I scale the API?"
 JSON = {"Content-Type": "application/json"}
+CLOSES = {ord("["): ord("]"), ord("{"): ord("}")}
 
 
 def post(service, path, body):
     """Send JSON with escapes, which can say more than UTF-8."""
     return service.http.post(path, content=json.dumps(body), headers=JSON)
+
+
+def nested(depth):
+    return {"a": nested(depth - 1)} if depth > 1 else {}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +41,7 @@ def post(service, path, body):
         ({"question": QUESTION, "top_k": 3.5}, "top_k"),
         ({"question": QUESTION, "top_k": True}, "top_k"),
         ({"question": QUESTION, "use_cache": "yes"}, "use_cache"),
-        ({"question": QUESTION, "collection": "other"}, "collection"),
+        ({"question": QUESTION, "passages": 3}, "passages"),
         ([QUESTION], "body"),
         (QUESTION, "body"),
     ],
@@ -60,6 +66,8 @@ def test_a_wrong_question_names_the_field(service, body, field):
         ({"documents": [BANANAS], "metadatas": ["source"]}, "metadatas[0]"),
         ({"documents": [BANANAS], "metadatas": [{"a": "x" * 20_000}]}, "metadatas"),
         ({"documents": [BANANAS], "metadatas": [{"a": "\ud800"}]}, "metadatas"),
+        ({"documents": [BANANAS], "metadatas": [nested(17)]}, "metadatas"),
+        ({"documents": [BANANAS], "metadatas": [nested(400)]}, "metadatas"),
         ({"documents": [BANANAS], "ids": []}, "ids"),
         ({"documents": [BANANAS], "ids": [""]}, "ids"),
         ({"documents": [BANANAS], "ids": [3]}, "ids[0]"),
@@ -87,7 +95,7 @@ def test_what_was_sent_is_not_sent_back(service):
 
 @pytest.mark.parametrize(
     "content",
-    [b'{"question": ', b"", b"null", b"\xff\xfe", b"[" * 100_000, b'{"question": "\xff"}'],
+    [b'{"question": ', b"", b"null", b"\xff\xfe", b"[" * 50_000, b'{"question": "\xff"}'],
 )
 def test_a_body_that_is_not_json_is_refused(service, content):
     response = service.http.post("/query", content=content, headers=JSON)
@@ -129,6 +137,33 @@ def too_much():
     return json.dumps({"documents": ["x" * 9 * 2**20]}).encode()
 
 
+@pytest.mark.parametrize("depth", [100, 240, 500, 900, 990, 1000, 1010, 5_000, 10_000])
+def test_however_deep_a_body_is_nested_it_is_refused(service, depth):
+    inner = b'{"type": "and", "filters": [' * depth
+    for path, start in (
+        ("/query", b'{"question": "Who is it?", "filters": ' + inner),
+        ("/query", b'{"question": ' + b"[" * depth),
+        ("/index", b'{"documents": ["x"], "metadatas": [' + b'{"a": ' * depth + b"1"),
+        ("/index", b'{"documents": ' + b"[" * depth),
+    ):
+        content = start + bytes(CLOSES[bracket] for bracket in reversed(start) if bracket in CLOSES)
+        problem(service.http.post(path, content=content[: 2**16], headers=JSON), 422)
+
+
+def test_metadata_may_be_nested_as_deep_as_anybody_needs(service):
+    index(service.http, TIDES, metadatas=[nested(16)])
+
+
+@pytest.mark.parametrize("path", ["/query", "/retrieve"])
+def test_a_question_is_not_as_large_as_documents_may_be(service, path):
+    body = json.dumps({"question": QUESTION, "filters": "x" * 2**16}).encode()
+    assert (
+        "65536 bytes" in problem(service.http.post(path, content=body, headers=JSON), 413)["detail"]
+    )
+    pieces = iter([body[:1000], body[1000:]])
+    problem(service.http.post(path, content=pieces, headers=JSON), 413)
+
+
 def test_a_large_body_is_refused(service, too_much):
     response = service.http.post("/index", content=too_much, headers=JSON)
     assert "8388608 bytes" in problem(response, 413)["detail"]
@@ -146,3 +181,25 @@ def test_the_log_holds_no_traceback_and_no_question(service):
     service.http.post("/query", json={"question": "Where is the hidden treasure?"})
     assert "Traceback" not in service.log
     assert "treasure" not in service.log
+
+
+def test_markup_in_a_question_is_refused_unless_the_settings_let_it_in(run_service):
+    service = run_service(RAG_REFUSE_MARKUP="false")
+    ask(service.http, "What does <script> mean in {{this}}?")
+
+
+URL_WORDS = re.compile(r"ur[il]|host|endpoint|path|base|server|proxy|file(?!s$)", re.IGNORECASE)
+
+
+def test_no_request_chooses_where_the_service_connects(run_service, llm):
+    """Trap: a body with a URL lets a stranger send the service's keys anywhere."""
+    service = run_service()
+    document = service.http.get("/openapi.json").json()
+    for name, schema in document["components"]["schemas"].items():
+        if name.endswith("Request"):
+            for field in schema.get("properties", {}):
+                assert not URL_WORDS.search(field), f"{name}.{field}"
+    for field in ("llm_base_url", "base_url", "api_base", "model", "milvus_uri", "url", "path"):
+        body = {"question": QUESTION, field: llm.url}
+        assert fields(problem(post(service, "/query", body), 422)) == [field]
+    assert llm.calls == []

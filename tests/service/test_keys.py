@@ -49,6 +49,7 @@ def guarded(tmp_path_factory, model, folder):
         "RAG_EMBEDDING_MODEL_DIR": str(model.folder),
         "RAG_API_KEYS": "fixed-key, other-key",
         "RAG_API_KEYS_DIR": str(folder),
+        "RAG_RATE_LIMIT_REQUESTS_PER_MINUTE": "0",
     }
     with ServiceProcess(settings, folder=tmp_path_factory.mktemp("service")) as service:
         yield service
@@ -119,6 +120,22 @@ def test_keys_rotate_without_a_restart(guarded, folder):
     assert status(guarded, **{"X-API-Key": "key-two"}) == 200
     write_as_kubernetes(folder, {"first": "key-one"})
     eventually(lambda: status(guarded, **{"X-API-Key": "key-one"}) == 200, what="the key is back")
+
+
+def test_a_file_without_a_key_is_named_in_the_log_and_disturbs_nobody(guarded, folder):
+    entry = '{"key": "key-with-a-mistake", "scopes": ["query"], "tennant": "acme"}'
+    write_as_kubernetes(folder, {"first": "key-one", "wrong.json": entry})
+
+    def told():  # the folder is looked at when somebody shows a key
+        assert status(guarded, **{"X-API-Key": "key-one"}) == 200
+        return "file=wrong.json" in guarded.log
+
+    eventually(told, what="the log names the file")
+    assert "a field that is none of key, sha256" in guarded.log
+    assert status(guarded, **{"X-API-Key": "key-with-a-mistake"}) == 403
+    assert "key-with-a-mistake" not in guarded.log
+    assert "tennant" not in guarded.log
+    write_as_kubernetes(folder, {"first": "key-one"})
 
 
 def test_a_hidden_file_is_not_a_key(guarded, folder):

@@ -10,6 +10,7 @@ from tests.support.process import free_port
 from tests.support.service import ServiceProcess
 
 QUESTION = "How do I scale the API?"
+PROMPTS = {"key": "anonymous", "kind": "prompt", "model": "stand-in", "tenant": "default"}
 
 
 @pytest.fixture(scope="module")
@@ -133,12 +134,12 @@ def test_a_degraded_answer_is_not_kept(chatty, llm):
 
 def test_degraded_answers_and_tokens_are_counted(chatty, llm):
     before = counter(chatty.http, "rag_degraded_total", part="llm")
-    tokens = counter(chatty.http, "rag_llm_tokens_total", kind="prompt")
+    tokens = counter(chatty.http, "rag_llm_tokens_total", **PROMPTS)
     fresh(chatty)
     llm.fail(Failure.REFUSED)
     fresh(chatty)
     assert counter(chatty.http, "rag_degraded_total", part="llm") == before + 1
-    assert counter(chatty.http, "rag_llm_tokens_total", kind="prompt") == tokens + 100
+    assert counter(chatty.http, "rag_llm_tokens_total", **PROMPTS) == tokens + 100
 
 
 def test_the_service_is_ready_without_its_model(chatty, llm):

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 
-from ragdeploy_service import auth
-from ragdeploy_service.auth import KeyRing, load_keys
+from ragdeploy_service.access import key_ring
+from ragdeploy_service.access.key_ring import load_keys
+from ragdeploy_service.rag.access import Access, Limits
 from ragdeploy_service.rag.errors import ConfigurationError
 from ragdeploy_service.settings import ServiceSettings
 
 
 @pytest.fixture(autouse=True)
 def _look_always(monkeypatch):
-    monkeypatch.setattr(auth, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(key_ring, "_LOOK_SECONDS", 0.0)
+
+
+NO_LIMITS = Limits()
+
+
+class KeyRing(key_ring.KeyRing):
+    def __init__(self, keys, folder, limits=NO_LIMITS):
+        super().__init__(keys, folder, limits=limits)
+
+    def accepts(self, key: str) -> bool:
+        return self.holder(key.encode()) is not None
 
 
 def test_only_whole_keys_are_accepted():
@@ -25,7 +39,9 @@ def test_only_whole_keys_are_accepted():
 
 def test_a_key_is_not_kept_as_it_is():
     keys = KeyRing(["a-very-secret-key"], None)
-    assert "a-very-secret-key" not in repr(vars(keys))
+    seen = repr(vars(keys))
+    assert "a-very-secret-key" not in seen
+    assert repr(sha256(b"a-very-secret-key").digest()) not in seen
 
 
 def test_every_file_holds_a_key_but_hidden_and_empty_ones(tmp_path):
@@ -39,6 +55,35 @@ def test_every_file_holds_a_key_but_hidden_and_empty_ones(tmp_path):
     assert keys.accepts("key-two")
     assert not keys.accepts("hidden")
     assert not keys.accepts("")
+
+
+def test_a_bare_key_is_good_for_everything_of_the_default_tenant(tmp_path):
+    (tmp_path / "first").write_text("key")
+    limits = Limits(requests_per_minute=3)
+    holder = KeyRing(["fixed"], tmp_path, limits).holder(b"key")
+    assert (holder.key_id, holder.tenant) == ("first", "default")
+    assert holder.scopes == set(Access)
+    assert holder.limits == limits
+    assert KeyRing(["one", "two"], None).holder(b"two").key_id == "setting-2"
+
+
+def test_an_old_and_a_new_key_may_be_one_holder(tmp_path):
+    (tmp_path / "old").write_text('{"key": "one", "id": "shop", "tenant": "acme"}')
+    (tmp_path / "new").write_text('{"key": "two", "id": "shop", "tenant": "acme"}')
+    keys = KeyRing([], tmp_path)
+    assert keys.holder(b"one") == keys.holder(b"two")
+
+
+def test_a_file_without_a_key_takes_none_of_the_others_down(tmp_path):
+    (tmp_path / "good").write_text("key-one")
+    (tmp_path / "bad").write_text('{"key": "key-two", "scopes": ["everything"]}')
+    (tmp_path / "worse").write_bytes(b"{\xff")
+    keys = KeyRing([], tmp_path)
+    assert keys.accepts("key-one")
+    assert not keys.accepts("key-two")
+    assert not keys.accepts('{"key": "key-two", "scopes": ["everything"]}')
+    (tmp_path / "bad").write_text('{"key": "key-two", "scopes": ["query"]}')
+    assert keys.accepts("key-two")
 
 
 def test_a_changed_folder_is_read_anew(tmp_path):

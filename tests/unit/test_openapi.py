@@ -21,10 +21,12 @@ def test_it_does_not_depend_on_the_environment(monkeypatch):
     assert openapi.document() == DOCUMENT
 
 
-@pytest.mark.parametrize("path", ["/query", "/index", "/jobs/{job_id}"])
-def test_where_a_key_is_asked_for_it_says_so(path):
+@pytest.mark.parametrize(
+    ("path", "scope"), [("/query", "query"), ("/index", "index"), ("/jobs/{job_id}", "index")]
+)
+def test_where_a_key_is_asked_for_it_says_so(path, scope):
     for operation in DOCUMENT["paths"][path].values():
-        assert operation["security"] == [{"header": []}, {"bearer": []}]
+        assert operation["security"] == [{"header": [scope]}, {"bearer": [scope]}]
         assert {"401", "403"} <= set(operation["responses"])
 
 

@@ -61,6 +61,8 @@ def _server(resource: RagDeployment) -> dict[str, Value]:
         "drain_seconds": resource.spec.api.drain_seconds,
         "auth_enabled": auth.enabled,
         "api_keys_dir": API_KEYS_DIR if auth.enabled else None,
+        # The service's default is meant for a person with curl. A key may bring its own limit.
+        "rate_limit_requests_per_minute": 0,
     }
 
 

@@ -1,4 +1,4 @@
-"""The command ``ragdeploy``: serve, index, ask, eval, model fetch."""
+"""The command ``ragdeploy``: serve, index, ask, eval, keys new, model fetch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from ragdeploy_service.cli import ask, evaluate, index, model, serve
+from ragdeploy_service.cli import ask, evaluate, index, keys, model, serve
 from ragdeploy_service.cli.console import Failure
 from ragdeploy_service.rag.errors import RagError
 
@@ -21,6 +21,7 @@ app.command("serve")(serve.serve)
 app.command("index")(index.index)
 app.command("ask")(ask.ask)
 app.command("eval")(evaluate.evaluate)
+app.add_typer(keys.app, name="keys")
 app.add_typer(model.app, name="model")
 
 

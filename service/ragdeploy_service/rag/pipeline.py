@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ragdeploy_service.rag.account import Account, estimated_usage
 from ragdeploy_service.rag.cache import KeyBase
 from ragdeploy_service.rag.clock import Clock
 from ragdeploy_service.rag.errors import CacheUnavailable, LanguageModelUnavailable
@@ -62,32 +63,44 @@ class Pipeline:
         passages = await self._retriever.retrieve(question, clock)
         return Retrieval(passages=passages, timings=clock.timings)
 
-    async def ask(self, question: Question) -> Outcome:
+    async def ask(self, question: Question, account: Account) -> Outcome:
         """Answer a question; raises what `Retriever.retrieve` does.
 
         An answer that was given before, or is being made for somebody else
-        now, does only as long as no index job has ended since.
+        now, does only as long as no index job has ended since. It costs nothing.
+
+        Raises:
+            LimitExceeded: the answer must be written, and the account is empty.
+
         """
         clock = Clock(self._telemetry)
         if not question.use_cache:
-            answer = await self._answer(question, key=None, clock=clock)
+            self._require_tokens(account)
+            answer = await self._answer(question, account, key=None, clock=clock)
             return Outcome(answer=answer, cached=CacheState.NONE, timings=clock.timings)
         key = self._keys.key(question)
         lookup, degraded = await self._look_up(question, key, clock)
         if lookup.answer is not None:
             return Outcome(answer=lookup.answer, cached=CacheState.EXACT, timings=clock.timings)
+        # Here and not where the model is asked: callers who join each other's work have their own
+        # accounts.
+        self._require_tokens(account)
         if lookup.epoch is None:
             # Whoever asked before an index job must not answer for who asks after it,
             # so only the model's work is shared, by the passages it is given.
-            answer = await self._answer(question, key=key, clock=clock)
+            answer = await self._answer(question, account, key=key, clock=clock)
             outcome = Outcome(answer=answer, cached=CacheState.NONE, timings=clock.timings)
         else:
             epoch = lookup.epoch
             outcome = await self._answers.run(
                 (key, epoch),
-                lambda: self._answer_and_keep(question, key=key, epoch=epoch, clock=clock),
+                lambda: self._answer_and_keep(question, account, key=key, epoch=epoch, clock=clock),
             )
         return _with_degraded(outcome, degraded)
+
+    def _require_tokens(self, account: Account) -> None:
+        if self._llm is not None:
+            account.require_tokens()
 
     async def _look_up(
         self, question: Question, key: str, clock: Clock
@@ -102,9 +115,9 @@ class Pipeline:
         return lookup, ()
 
     async def _answer_and_keep(
-        self, question: Question, *, key: str, epoch: str, clock: Clock
+        self, question: Question, account: Account, *, key: str, epoch: str, clock: Clock
     ) -> Outcome:
-        answer = await self._answer(question, key=key, clock=clock)
+        answer = await self._answer(question, account, key=key, clock=clock)
         outcome = Outcome(answer=answer, cached=CacheState.NONE, timings=clock.timings)
         if answer.degraded:  # the next one to ask may be luckier
             return outcome
@@ -116,21 +129,28 @@ class Pipeline:
             return _with_degraded(outcome, (Part.CACHE,))
         return outcome
 
-    async def _answer(self, question: Question, *, key: str | None, clock: Clock) -> Answer:
+    async def _answer(
+        self, question: Question, account: Account, *, key: str | None, clock: Clock
+    ) -> Answer:
         """Answer afresh; calls with equal keys and equal passages share one generation."""
         passages = await self._retriever.retrieve(question, clock)
         if self._llm is None or not passages:
             return _extractive(question, passages, clock)
         if key is None:
-            return await self._generate(question, passages, self._llm, clock)
+            return await self._generate(question, passages, self._llm, account, clock)
         llm = self._llm
         return await self._generations.run(
             (key, *(passage.chunk.id for passage in passages)),
-            lambda: self._generate(question, passages, llm, clock),
+            lambda: self._generate(question, passages, llm, account, clock),
         )
 
     async def _generate(
-        self, question: Question, passages: tuple[Passage, ...], llm: LanguageModel, clock: Clock
+        self,
+        question: Question,
+        passages: tuple[Passage, ...],
+        llm: LanguageModel,
+        account: Account,
+        clock: Clock,
     ) -> Answer:
         prompt = self._prompt.render(question.canonical, passages)
         try:
@@ -139,8 +159,8 @@ class Pipeline:
         except LanguageModelUnavailable:
             self._telemetry.degraded(Part.LLM)
             return replace(_extractive(question, passages, clock), degraded=(Part.LLM,))
-        if usage is not None:
-            self._telemetry.llm_tokens(usage)
+        bill = usage or estimated_usage(prompt=prompt, completion=text)
+        await account.charge(bill, model=llm.name)
         return Answer(text=text, mode=AnswerMode.GENERATED, passages=passages, usage=usage)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from ragdeploy_service.rag.access import Principal
 from ragdeploy_service.services import Services
 
 
@@ -15,8 +16,8 @@ async def _services(request: Request) -> Services:
 
 
 async def _tenant(request: Request) -> str:
-    tenant: str = request.state.tenant
-    return tenant
+    principal: Principal = request.state.principal
+    return principal.tenant
 
 
 Parts = Annotated[Services, Depends(_services)]

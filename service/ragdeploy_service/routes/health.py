@@ -69,7 +69,7 @@ async def health(request: Request, parts: Parts) -> Health:
     shown = await _parts(parts)
     return Health(
         status=_overall(parts, shown),
-        parts=shown if request.state.authenticated else None,
+        parts=shown if request.state.principal else None,
     )
 
 

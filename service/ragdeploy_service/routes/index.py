@@ -19,15 +19,18 @@ from pydantic import (
 )
 
 from ragdeploy_service.problems import documented
+from ragdeploy_service.rag.access import Access
 from ragdeploy_service.rag.models import CollectionId, Document, Job, JobState
 from ragdeploy_service.routes.dependencies import Parts, Tenant
+from ragdeploy_service.routes.guard import GuardedRoute, needs
 from ragdeploy_service.routes.questions import CollectionName
 
-router = APIRouter(tags=["documents"])
+router = APIRouter(tags=["documents"], route_class=GuardedRoute)
 
 _MOST_DOCUMENTS = 1_000
 # Milvus keeps metadata beside each chunk and takes 64 KiB.
 _METADATA_BYTES = 16_384
+_METADATA_DEPTH = 16
 _ID_BYTES = 512
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _JOB_ID = re.compile(r"[0-9a-f]{32}")
@@ -65,6 +68,8 @@ class IndexRequest(BaseModel):
     ) -> list[dict[str, Any]] | None:
         _one_each(value, info)
         for number, metadata in enumerate(value or ()):
+            if _deeper_than(_METADATA_DEPTH, metadata):
+                raise ValueError(f"Entry {number} is nested deeper than {_METADATA_DEPTH}.")
             try:
                 size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
             except ValueError as error:  # NaN, or half a surrogate pair
@@ -115,8 +120,9 @@ class JobStatus(BaseModel):
 
 @router.post(
     "/index",
+    dependencies=[needs(Access.INDEX)],
     status_code=status.HTTP_202_ACCEPTED,
-    responses=documented(401, 403, 413, 415, 422, 503),
+    responses=documented(401, 403, 413, 415, 422, 429, 503),
     summary="Index documents",
 )
 async def index(body: IndexRequest, response: Response, parts: Parts, tenant: Tenant) -> Accepted:
@@ -129,7 +135,10 @@ async def index(body: IndexRequest, response: Response, parts: Parts, tenant: Te
 
 
 @router.get(
-    "/jobs/{job_id}", responses=documented(401, 403, 404, 503), summary="Ask for an index job"
+    "/jobs/{job_id}",
+    dependencies=[needs(Access.INDEX, counted=False)],
+    responses=documented(401, 403, 404, 503),
+    summary="Ask for an index job",
 )
 async def job(job_id: str, parts: Parts, tenant: Tenant) -> JobStatus:
     """Say how far a job has come. Jobs that have ended are remembered for a week."""
@@ -143,6 +152,19 @@ def _one_each(value: list[Any] | None, info: ValidationInfo) -> None:
     documents = info.data.get("documents")
     if value is not None and documents is not None and len(value) != len(documents):
         raise ValueError(f"Give one entry for each of the {len(documents)} documents.")
+
+
+def _deeper_than(most: int, value: Any) -> bool:
+    """Whether an object of JSON is nested deeper, found without recursion and level by level."""
+    level = [value]
+    for _ in range(most):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+    return bool(level)
 
 
 def _documents(body: IndexRequest) -> list[Document]:

@@ -10,14 +10,16 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from ragdeploy_service.problems import documented
+from ragdeploy_service.rag.access import Access
 from ragdeploy_service.rag.models import AnswerMode, CacheState, Part, Passage, Stage, Usage
 from ragdeploy_service.rag.pipeline import Outcome
 from ragdeploy_service.routes.dependencies import Parts, Tenant
-from ragdeploy_service.routes.questions import QueryRequest, RetrieveRequest
+from ragdeploy_service.routes.guard import GuardedRoute, Payer, needs
+from ragdeploy_service.routes.questions import QUESTION_BYTES, QueryRequest, RetrieveRequest
 
-router = APIRouter(tags=["ask"])
+router = APIRouter(tags=["ask"], route_class=GuardedRoute)
 
-_PROBLEMS = documented(401, 403, 404, 413, 415, 422, 503, 504)
+_PROBLEMS = documented(401, 403, 404, 413, 415, 422, 429, 503, 504)
 
 
 class Source(BaseModel):
@@ -69,9 +71,15 @@ class QueryResponse(BaseModel):
 
 
 @router.post(
-    "/query", response_model=QueryResponse, responses=_PROBLEMS, summary="Answer a question"
+    "/query",
+    dependencies=[needs(Access.QUERY, most_bytes=QUESTION_BYTES)],
+    response_model=QueryResponse,
+    responses=_PROBLEMS,
+    summary="Answer a question",
 )
-async def query(body: QueryRequest, request: Request, parts: Parts, tenant: Tenant) -> Response:
+async def query(
+    body: QueryRequest, request: Request, parts: Parts, tenant: Tenant, account: Payer
+) -> Response:
     """Answer a question from the indexed documents.
 
     Without a language model, or when it does not answer, the answer quotes the
@@ -79,7 +87,7 @@ async def query(body: QueryRequest, request: Request, parts: Parts, tenant: Tena
     """
     started = time.perf_counter()
     question = body.to_domain(parts.settings, tenant=tenant, use_cache=body.use_cache)
-    outcome = await parts.pipeline.ask(question)
+    outcome = await parts.pipeline.ask(question, account)
     return _json(
         QueryResponse.model_construct(
             answer=outcome.answer.text,
@@ -97,6 +105,7 @@ async def query(body: QueryRequest, request: Request, parts: Parts, tenant: Tena
 
 @router.post(
     "/retrieve",
+    dependencies=[needs(Access.QUERY, most_bytes=QUESTION_BYTES)],
     response_model=RetrieveResponse,
     responses=_PROBLEMS,
     summary="Find passages for a question",

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from ragdeploy_service.rag.errors import InvalidField
 from ragdeploy_service.rag.models import NAME_PATTERN, CollectionId, SearchMode
 from ragdeploy_service.rag.question import Question
 from ragdeploy_service.routes.filters import FilterField, to_domain
 from ragdeploy_service.settings import ServiceSettings
 
-_REFUSED = frozenset("<>{}")
+# Room for a thousand characters and a long filter. Documents may be larger, but parsing eight
+# megabytes of brackets keeps everybody else waiting for a second.
+QUESTION_BYTES = 64 * 2**10
+
+_MARKUP = frozenset("<>{}")
 
 CollectionName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 
@@ -24,7 +29,8 @@ class RetrieveRequest(BaseModel):
     question: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=3, max_length=1000)
     ] = Field(
-        description="3 to 1000 characters, none of them < > { or }.",
+        description="3 to 1000 characters, none of them < > { or } unless the service is set up "
+        "otherwise.",
         examples=["How do I scale the API?"],
     )
     top_k: int | None = Field(
@@ -52,17 +58,17 @@ class RetrieveRequest(BaseModel):
         "found by meaning, not what is found by words.",
     )
 
-    @field_validator("question")
-    @classmethod
-    def _plain(cls, value: str) -> str:
-        if _REFUSED & set(value):
-            raise ValueError("The characters < > { } are not taken; leave them out.")
-        return value
-
     def to_domain(
         self, settings: ServiceSettings, *, tenant: str, use_cache: bool = False
     ) -> Question:
-        """The question with the service's defaults, asked by a tenant."""
+        """The question with the service's defaults, asked by a tenant.
+
+        Raises:
+            InvalidField: it holds markup, and the service is set up to refuse that.
+
+        """
+        if settings.refuse_markup and _MARKUP & set(self.question):
+            raise InvalidField("question", "The characters < > { } are not taken; leave them out.")
         return Question(
             text=self.question,
             collection=CollectionId(tenant=tenant, name=self.collection or settings.collection),

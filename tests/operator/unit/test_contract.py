@@ -68,6 +68,7 @@ def expected_settings(spec: Spec) -> Json:
         "drain_seconds": spec.api.drain_seconds,
         "auth_enabled": spec.auth.enabled,
         "api_keys_dir": Path("/etc/ragdeploy/api-keys") if spec.auth.enabled else None,
+        "rate_limit_requests_per_minute": 0,
         "embedding_provider": spec.embedding.provider,
         "embedding_model": spec.embedding.model,
         "embedding_backend": spec.embedding.backend,

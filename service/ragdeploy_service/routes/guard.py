@@ -1,0 +1,99 @@
+"""What a route needs of its caller, said where the route is declared.
+
+>>> router = APIRouter(route_class=GuardedRoute)
+>>> @router.post("/query", dependencies=[needs(Access.QUERY)])
+... async def query(body: QueryRequest, account: Payer) -> Answer: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, HTTPException, Request, Response
+from fastapi.routing import APIRoute
+
+from ragdeploy_service.access.authentication import KEY_SCHEMES
+from ragdeploy_service.rag.access import Access, Principal
+from ragdeploy_service.rag.account import Account
+from ragdeploy_service.services import Services
+
+
+class Need:
+    """Lets a caller in whose key is good for something, and who has not asked too often.
+
+    Raises:
+        HTTPException: 403.
+        LimitExceeded: the caller has made too many requests.
+
+    """
+
+    def __init__(self, access: Access, *, counted: bool, most_bytes: int | None) -> None:
+        self.access = access
+        self._counted = counted
+        self._most_bytes = most_bytes
+
+    async def __call__(self, request: Request) -> None:
+        principal: Principal = request.state.principal
+        if self.access not in principal.scopes:
+            raise HTTPException(403, f"This needs a key with the scope `{self.access}`.")
+        if "account" in request.scope["state"]:  # this request is counted already
+            return
+        if self._most_bytes is not None:
+            request.state.most_body_bytes = self._most_bytes
+        services: Services = request.state.services
+        account = Account(principal, meter=services.meter, telemetry=services.metrics)
+        request.state.account = account
+        if self._counted:
+            await account.admit()
+
+
+def needs(access: Access, *, counted: bool = True, most_bytes: int | None = None) -> Any:
+    """Say what a key must be good for to get to a route: FastAPI's `Depends` on a `Need`.
+
+    Args:
+        access: The scope.
+        counted: Whether it is a request of the minute's quota. Looking at something small is
+            not, and then must not ask the language model either.
+        most_bytes: The largest body, if less than the service takes elsewhere.
+
+    """
+    return Depends(Need(access, counted=counted, most_bytes=most_bytes))
+
+
+class GuardedRoute(APIRoute):
+    """Checks what a route needs before the body is read, which FastAPI does after.
+
+    Also says it in the OpenAPI document.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        scopes = [need.access.value for need in self._needs()]
+        self.openapi_extra = {
+            "security": [{scheme: scopes} for scheme in KEY_SCHEMES],
+            **(self.openapi_extra or {}),
+        }
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        needs = self._needs()
+
+        async def guarded(request: Request) -> Response:
+            for need in needs:
+                await need(request)
+            return await handle(request)
+
+        return guarded
+
+    def _needs(self) -> list[Need]:
+        return [each.dependency for each in self.dependencies if isinstance(each.dependency, Need)]
+
+
+async def _account(request: Request) -> Account:
+    account: Account = request.state.account
+    return account
+
+
+Payer = Annotated[Account, Depends(_account)]
+"""The account of whoever asks; only for routes with `needs`."""
