@@ -164,10 +164,17 @@ def _field_error(entry: Mapping[str, Any]) -> FieldError:
     return FieldError(field=_path(entry["loc"]), message=message)
 
 
+# Where a filter has several shapes, pydantic puts the `type` that chose one into the path, where
+# the body has nothing.
+_CHOICES = frozenset({"eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", "and", "or"})
+
+
 def _path(location: Sequence[str | int]) -> str:
     """Write ("body", "metadatas", 0, "source") as metadatas[0].source."""
     path = ""
     for part in location[1:]:
+        if part in _CHOICES:
+            continue
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
     return path or "body"
 

@@ -52,6 +52,52 @@ def test_a_wrong_question_names_the_field(service, body, field):
     assert field in details["detail"]
 
 
+def and_(*filters):
+    return {"type": "and", "filters": list(filters)}
+
+
+YEAR = {"type": "eq", "key": "year", "value": 2024}
+
+
+def deep(depth):
+    return and_(deep(depth - 1)) if depth else YEAR
+
+
+@pytest.mark.parametrize(
+    ("filters", "field"),
+    [
+        ("year == 2024", "filters"),
+        ({}, "filters"),
+        ({**YEAR, "type": "like"}, "filters"),
+        ({**YEAR, "key": 'year"] != 0 or metadata["'}, "filters.key"),
+        ({**YEAR, "key": ""}, "filters.key"),
+        ({**YEAR, "more": 1}, "filters.more"),
+        ({"type": "eq", "key": "year"}, "filters.value"),
+        ({**YEAR, "value": [2024]}, "filters"),
+        ({**YEAR, "type": "in"}, "filters"),
+        ({**YEAR, "type": "in", "value": []}, "filters.value"),
+        ({**YEAR, "type": "gt", "value": True}, "filters"),
+        ({**YEAR, "value": "x" * 2000}, "filters.value"),
+        ({**YEAR, "value": None}, "filters.value"),
+        ({**YEAR, "value": 2**64}, "filters.value"),
+        ({**YEAR, "type": "in", "value": [1, {}]}, "filters.value"),
+        (and_(), "filters.filters"),
+        (and_(YEAR, {**YEAR, "key": 7}), "filters.filters[1].key"),
+        (deep(7), "filters"),
+        (and_(*[YEAR] * 33, and_(*[YEAR] * 32)), "filters"),
+    ],
+)
+def test_a_wrong_filter_names_the_place_in_it(service, filters, field):
+    details = problem(post(service, "/query", {"question": QUESTION, "filters": filters}), 422)
+    assert fields(details) == [field]
+
+
+@pytest.mark.parametrize("filters", [YEAR, deep(6), and_(*[YEAR] * 64)])
+def test_filters_within_their_bounds_are_taken(service, filters):
+    response = post(service, "/retrieve", {"question": QUESTION, "filters": filters})
+    assert response.status_code == 200, response.text
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

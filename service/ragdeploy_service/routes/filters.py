@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
+    PlainValidator,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -23,11 +22,52 @@ from ragdeploy_service.rag import filters
 _MOST_COMPARISONS = 64
 _DEEPEST = 6
 
+_LONGEST_LIST = 256
+
 _Key = Annotated[str, StringConstraints(pattern=r"^\w[\w .-]{0,127}$")]
-_Text = Annotated[StrictStr, StringConstraints(max_length=1024)]
-_Integer = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
-_Number = Annotated[StrictFloat, Field(allow_inf_nan=False)]
-_Scalar: TypeAlias = StrictBool | _Integer | _Number | _Text
+
+
+def _one_or_many(value: object) -> filters.Scalar | tuple[filters.Scalar, ...]:
+    """Check a value by hand: of a union, pydantic would tell the error of each member."""
+    if isinstance(value, list) and 1 <= len(value) <= _LONGEST_LIST:
+        return tuple(map(_scalar, value))
+    return _scalar(value)
+
+
+def _scalar(value: object) -> filters.Scalar:
+    match value:
+        case bool():
+            return value
+        case int() if -(2**63) <= value < 2**63:
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case str() if len(value) <= filters.LONGEST_TEXT:
+            return value
+    raise ValueError(
+        f"Give a text of at most {filters.LONGEST_TEXT} characters, a number (integers of 64 bits), true "
+        f"or false; for 'in' and 'nin' a list of 1 to {_LONGEST_LIST} of these."
+    )
+
+
+_SCALAR_SCHEMA = {"type": ["string", "number", "boolean"], "maxLength": filters.LONGEST_TEXT}
+_Value = Annotated[
+    Any,
+    PlainValidator(_one_or_many),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _SCALAR_SCHEMA,
+                {
+                    "type": "array",
+                    "items": _SCALAR_SCHEMA,
+                    "minItems": 1,
+                    "maxItems": _LONGEST_LIST,
+                },
+            ]
+        }
+    ),
+]
 
 _ORDERED = frozenset({"gt", "gte", "lt", "lte"})
 _LISTED = frozenset({"in", "nin"})
@@ -42,13 +82,13 @@ class ComparisonFilter(BaseModel):
         description="`ne` and `nin` hold also where the key is missing; the others do not."
     )
     key: _Key = Field(description="Key of the metadata.")
-    value: _Scalar | Annotated[list[_Scalar], Field(min_length=1, max_length=256)] = Field(
+    value: _Value = Field(
         description="A list for `in` and `nin`, a number or a text for `gt` to `lte`."
     )
 
     @model_validator(mode="after")
     def _value_fits(self) -> ComparisonFilter:
-        if isinstance(self.value, list) != (self.type in _LISTED):
+        if isinstance(self.value, tuple) != (self.type in _LISTED):
             kind = "a list of values" if self.type in _LISTED else "a single value"
             raise ValueError(f"{self.type!r} takes {kind}.")
         if self.type in _ORDERED and isinstance(self.value, bool):
@@ -95,5 +135,5 @@ def to_domain(value: ComparisonFilter | CompoundFilter) -> filters.Filter:
     return filters.Comparison(
         key=value.key,
         operator=filters.Operator(value.type),
-        value=tuple(value.value) if isinstance(value.value, list) else value.value,
+        value=value.value,
     )
