@@ -45,8 +45,8 @@ def _scalar(value: object) -> filters.Scalar:
         case str() if len(value) <= filters.LONGEST_TEXT:
             return value
     raise ValueError(
-        f"Give a text of at most {filters.LONGEST_TEXT} characters, a number (integers of 64 bits), true "
-        f"or false; for 'in' and 'nin' a list of 1 to {_LONGEST_LIST} of these."
+        f"Give a text of at most {filters.LONGEST_TEXT} characters, a number (integers of 64 "
+        f"bits), true or false; for 'in' and 'nin' a list of 1 to {_LONGEST_LIST} of these."
     )
 
 
