@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from ragdeploy_service.rag.errors import (
     CollectionNotFound,
@@ -131,7 +132,8 @@ def install(app: FastAPI) -> None:
     """Let every error of the app be told as a problem."""
     app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
-    app.add_exception_handler(RagError, _domain)  # type: ignore[arg-type]
+    app.add_exception_handler(RagError, told)  # type: ignore[arg-type]
+    app.add_exception_handler(ClientDisconnect, _gone)  # type: ignore[arg-type]
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
@@ -195,7 +197,12 @@ async def _http(request: Request, error: HTTPException) -> Response:
 _DIRECTIONS = "/openapi.json lists what there is."
 
 
-async def _domain(request: Request, error: RagError) -> Response:
+async def _gone(_: Request, __: ClientDisconnect) -> Response:
+    return Response(status_code=499)  # nginx's number, for the log; nobody receives it
+
+
+async def told(request: Request, error: RagError) -> Response:
+    """Tell an error of the domain as a problem."""
     retry = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
     match error:
         case CollectionNotFound():

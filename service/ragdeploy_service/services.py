@@ -31,6 +31,7 @@ from ragdeploy_service.rag.pipeline import Pipeline
 from ragdeploy_service.rag.ports import AnswerCache, Embedder, LanguageModel, Meter, VectorStore
 from ragdeploy_service.rag.prompt import Prompt
 from ragdeploy_service.rag.retrieval import Retriever
+from ragdeploy_service.rag.slots import Slots
 from ragdeploy_service.settings import ServiceSettings
 
 # A question is answered faster without a cache, or a count, than with one that hangs.
@@ -55,6 +56,7 @@ class Services:
     queue: JobQueue
     meter: Meter
     pipeline: Pipeline
+    streams: Slots
 
 
 @asynccontextmanager
@@ -117,6 +119,7 @@ async def start(
             queue=queue,
             meter=meter,
             pipeline=_pipeline(settings, metrics, embedder, store, llm, cache),
+            streams=Slots(settings.max_streams),
         )
 
 
@@ -179,11 +182,12 @@ def _pipeline(
     cache: AnswerCache,
 ) -> Pipeline:
     prompt = Prompt(settings.llm_prompt_template)
+    link_hosts = frozenset(host.lower() for host in settings.answer_link_hosts)
     keys = KeyBase(
         store=namespace(settings),
         embedding=embedder.fingerprint,
         llm=_llm_identity(settings) if llm else "extractive",
-        prompt=prompt.fingerprint,
+        prompt="\n".join((prompt.fingerprint, *sorted(link_hosts))),
     )
     return Pipeline(
         retriever=Retriever(embedder=embedder, store=store),
@@ -191,6 +195,7 @@ def _pipeline(
         cache=cache,
         prompt=prompt,
         keys=keys,
+        link_hosts=link_hosts,
         telemetry=metrics,
     )
 

@@ -96,6 +96,13 @@ class ServiceSettings(BaseSettings):
         8 * 2**20, ge=1024, le=2**30, description="Largest request body, in bytes."
     )
 
+    max_streams: int = Field(
+        256, ge=1, le=65536, description="Most answers streamed at once; others get a 503."
+    )
+    stream_keep_alive_seconds: float = Field(
+        15.0, gt=0, le=3600, description="Silence after which a stream sends a comment, in seconds."
+    )
+
     # ---- who may ask ----
     auth_enabled: bool = Field(True, description="Ask for an API key.")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
@@ -140,6 +147,12 @@ class ServiceSettings(BaseSettings):
     llm_max_tokens: int = Field(512, ge=1, le=131072, description="Longest answer, in tokens.")
     llm_prompt_template: str = Field(
         DEFAULT_PROMPT, description="Prompt with the places {context} and {question}."
+    )
+
+    answer_link_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts that links and images in answers may lead to, separated by commas; "
+        "others become plain text, because a poisoned document may have put them there.",
     )
 
     # ---- embeddings ----
@@ -212,9 +225,9 @@ class ServiceSettings(BaseSettings):
         description="Collection that is meant where a request names none.",
     )
 
-    @field_validator("api_keys", mode="before")
+    @field_validator("api_keys", "answer_link_hosts", mode="before")
     @classmethod
-    def _split_keys(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(key for part in value.split(",") if (key := part.strip()))
         return value

@@ -23,7 +23,7 @@ def _documents(service):
 def test_an_answer_has_the_fields_of_the_contract(service):
     answer = ask(service.http, "How do I scale the API?")
     assert set(answer) == {
-        *("answer", "sources", "latency_ms", "cached", "mode"),
+        *("answer", "sources", "citations", "latency_ms", "cached", "mode"),
         *("degraded", "request_id", "usage", "timings"),
     }
     assert answer["mode"] == "extractive"

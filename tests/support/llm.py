@@ -43,6 +43,7 @@ class Failure(StrEnum):
     NONSENSE = "200 with a body that is not JSON"
     SILENCE = "accepts the request and never answers"
     BREAKS_OFF = "the connection ends in the middle of the answer"
+    STALLS = "streams half of the answer, and then nothing"
 
 
 _STATUS = {
@@ -121,6 +122,8 @@ class LanguageModelServer:
             self.calls: list[Call] = []
             self.most_at_once = 0
             """Most requests that were being answered at the same moment."""
+            self.abandoned = 0
+            """Requests whose client left before the end of the answer."""
             self._now = 0
             self._failure: Failure | None = None
             self._failures_left = 0
@@ -150,13 +153,13 @@ class LanguageModelServer:
         call = await self._received(request)
         failure = self._failing(call)
         words = self._words(call)
-        if call.body.get("stream") and failure in (None, Failure.BREAKS_OFF):
-            stream = self._stream(call, words, breaks_off=failure is not None)
+        if call.body.get("stream") and failure in (None, Failure.BREAKS_OFF, Failure.STALLS):
+            stream = self._stream(call, words, failure)
             return StreamingResponse(stream, media_type="text/event-stream")
         message = {"role": "assistant", "content": "".join(words)}
         answer = _completion(call, "chat.completion") | {
             "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-            "usage": {"prompt_tokens": 100, "completion_tokens": len(words), "total_tokens": 100},
+            "usage": _usage(words),
         }
         return await self._late(request, failure, answer)
 
@@ -204,26 +207,42 @@ class LanguageModelServer:
         self, request: Request, failure: Failure | None, answer: dict[str, Any]
     ) -> Response:
         """The answer after the delay, or what comes instead of it."""
+        silent = failure in (Failure.SILENCE, Failure.STALLS)
         with self._in_work():
-            await asyncio.sleep(self.delay)
-            if failure is Failure.SILENCE:
-                while (await request.receive())["type"] != "http.disconnect":
-                    pass
+            try:
+                async with asyncio.timeout(None if silent else self.delay):
+                    while (await request.receive())["type"] != "http.disconnect":
+                        pass
+                self._left()
+            except TimeoutError:
+                pass
         return _response(failure, answer)
 
     async def _stream(
-        self, call: Call, words: list[str], *, breaks_off: bool
+        self, call: Call, words: list[str], failure: Failure | None
     ) -> AsyncIterator[str]:
         chunk = _completion(call, "chat.completion.chunk")
-        with self._in_work():
-            for number, word in enumerate(words):
-                await asyncio.sleep(self.delay / len(words))
-                if breaks_off and number == len(words) // 2:
-                    raise ConnectionAbortedError("told to break off")
-                delta = {"index": 0, "delta": {"content": word}, "finish_reason": None}
-                yield _event(chunk | {"choices": [delta]})
+        try:
+            with self._in_work():
+                for number, word in enumerate(words):
+                    await asyncio.sleep(self.delay / len(words))
+                    if failure and number == len(words) // 2:
+                        if failure is Failure.BREAKS_OFF:
+                            raise ConnectionAbortedError("told to break off")
+                        await asyncio.Event().wait()
+                    delta = {"index": 0, "delta": {"content": word}, "finish_reason": None}
+                    yield _event(chunk | {"choices": [delta]})
+        except asyncio.CancelledError:
+            self._left()
+            raise
         yield _event(chunk | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        if (call.body.get("stream_options") or {}).get("include_usage"):
+            yield _event(chunk | {"choices": [], "usage": _usage(words)})
         yield "data: [DONE]\n\n"
+
+    def _left(self) -> None:
+        with self._lock:
+            self.abandoned += 1
 
     @contextmanager
     def _in_work(self) -> Iterator[None]:
@@ -249,6 +268,11 @@ def embedding(text: str) -> list[float]:
 def _completion(call: Call, kind: str) -> dict[str, Any]:
     model = call.body.get("model", "stand-in")
     return {"id": "chatcmpl-1", "object": kind, "created": 1, "model": model}
+
+
+def _usage(words: list[str]) -> dict[str, int]:
+    tokens = len(words)
+    return {"prompt_tokens": 100, "completion_tokens": tokens, "total_tokens": 100 + tokens}
 
 
 def _event(chunk: dict[str, Any]) -> str:

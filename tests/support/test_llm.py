@@ -8,6 +8,7 @@ import openai
 import pytest
 
 from tests.support.llm import DEFAULT_ANSWER, Failure, LanguageModelServer, embedding
+from tests.support.waiting import eventually
 
 QUESTION = [{"role": "user", "content": "Where are the vectors?"}]
 
@@ -78,6 +79,20 @@ def test_a_stream_can_break_off_in_the_middle(client, llm):
     assert next(stream).choices[0].delta.content
     with pytest.raises(openai.APIConnectionError):
         list(stream)
+
+
+def test_the_end_of_a_stream_says_what_it_took_if_that_is_asked_for(client):
+    assert all(chunk.usage is None for chunk in ask(client, stream=True))
+    *_, last = ask(client, stream=True, stream_options={"include_usage": True})
+    assert (last.usage.prompt_tokens, last.usage.completion_tokens) == (100, 6)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_it_notices_a_client_that_leaves(client, llm, stream):
+    llm.fail(Failure.STALLS)
+    with pytest.raises(openai.APITimeoutError):
+        list(ask(client.with_options(timeout=0.2), stream=stream))
+    eventually(lambda: llm.abandoned == 1, what="it is noticed")
 
 
 def test_silence_lasts_until_the_client_gives_up(client, llm):

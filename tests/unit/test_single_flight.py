@@ -18,7 +18,7 @@ class Work:
         self.may_end = asyncio.Event()
         self.result = result
 
-    async def __call__(self):
+    async def __call__(self, tell=None):
         self.begun += 1
         try:
             await self.may_end.wait()
@@ -103,3 +103,47 @@ async def test_an_error_reaches_every_caller():
         with pytest.raises(ValueError, match="no"):
             await caller
     assert work.begun == 1
+
+
+class Story:
+    """Work that tells one event after the other, each when it is let."""
+
+    def __init__(self, *events):
+        self.events = events
+        self.may_go_on = asyncio.Semaphore(0)
+
+    async def __call__(self, tell):
+        for event in self.events:
+            await self.may_go_on.acquire()
+            tell(event)
+        return "the end"
+
+
+async def test_who_joins_late_hears_it_from_the_beginning():
+    flights, story = SingleFlight(), Story("one", "two")
+    early, late = [], []
+    first = asyncio.create_task(flights.run("key", story, listener=early.append))
+    story.may_go_on.release()
+    await turns()
+    assert early == ["one"]
+    second = asyncio.create_task(flights.run("key", story, listener=late.append))
+    await turns()
+    assert late == ["one"]
+    story.may_go_on.release()
+    assert await asyncio.gather(first, second) == ["the end"] * 2
+    assert early == late == ["one", "two"]
+
+
+async def test_who_leaves_hears_no_more_and_takes_nothing_from_the_others():
+    flights, story = SingleFlight(), Story("one", "two")
+    gone, left = [], []
+    first = asyncio.create_task(flights.run("key", story, listener=gone.append))
+    second = asyncio.create_task(flights.run("key", story, listener=left.append))
+    story.may_go_on.release()
+    await turns()
+    first.cancel()
+    await turns()
+    story.may_go_on.release()
+    assert await second == "the end"
+    assert gone == ["one"]
+    assert left == ["one", "two"]

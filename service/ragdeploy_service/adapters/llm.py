@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator
 
 import openai
 import structlog
-from openai import AsyncOpenAI
-from openai.types.chat import ChatCompletion
+from openai import AsyncOpenAI, AsyncStream
+from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -21,6 +23,8 @@ from tenacity import (
 from ragdeploy_service.rag.errors import LanguageModelUnavailable
 from ragdeploy_service.rag.models import Usage
 from ragdeploy_service.settings import ServiceSettings
+
+_FAILURES = (openai.OpenAIError, json.JSONDecodeError, TimeoutError)
 
 _CONNECT_SECONDS = 5.0
 
@@ -65,12 +69,37 @@ class OpenAIModel:
         try:
             async with asyncio.timeout(self._seconds):
                 completion: ChatCompletion = await self._retrying()(self._ask, prompt)
-        except (openai.OpenAIError, json.JSONDecodeError, TimeoutError) as error:
+        except _FAILURES as error:
             _log_failure(error, model=self.name)
             raise LanguageModelUnavailable(f"The language model {self.name} gave no answer.") from (
                 error
             )
         return self._read(completion)
+
+    async def stream(self, prompt: str) -> AsyncGenerator[str | Usage]:
+        # The deadline stands around each wait: a timeout around a `yield` would cancel
+        # whatever the consumer does in between.
+        deadline = asyncio.get_running_loop().time() + self._seconds
+        reply: _Reply
+        piece: str
+        try:
+            async with asyncio.timeout_at(deadline):
+                reply, piece = await self._retrying()(self._begin, prompt)
+            async with reply.chunks:
+                while piece:
+                    yield piece
+                    async with asyncio.timeout_at(deadline):
+                        piece = await reply.next_piece()
+        except _FAILURES as error:
+            _log_failure(error, model=self.name)
+            raise LanguageModelUnavailable(
+                f"The language model {self.name} gave no whole answer."
+            ) from error
+        if not reply.finished:
+            _log.warning("the language model's answer broke off", model=self.name)
+            raise LanguageModelUnavailable("The language model's answer broke off.")
+        if reply.usage is not None:
+            yield _usage(reply.usage)
 
     async def close(self) -> None:
         await self._client.close()
@@ -82,6 +111,28 @@ class OpenAIModel:
             temperature=self._temperature,
             max_tokens=self._max_tokens,
         )
+
+    async def _begin(self, prompt: str) -> tuple[_Reply, str]:
+        """Ask for a stream and wait for its first piece, so that all that may fail has not yet."""
+        chunks = await self._client.chat.completions.create(
+            model=self.name,
+            messages=[{"role": "user", "content": prompt}],
+            temperature=self._temperature,
+            max_tokens=self._max_tokens,
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+        reply = _Reply(chunks)
+        try:
+            piece = await reply.next_piece()
+        except BaseException:
+            await chunks.close()
+            raise
+        if not piece:
+            await chunks.close()
+            _log.warning("the language model's answer is empty", model=self.name)
+            raise LanguageModelUnavailable("The language model gave an empty answer.")
+        return reply, piece
 
     def _retrying(self) -> AsyncRetrying:
         return AsyncRetrying(
@@ -104,12 +155,36 @@ class OpenAIModel:
                 finish_reason=completion.choices[0].finish_reason,
             )
             raise LanguageModelUnavailable("The language model gave an empty answer.")
-        usage = completion.usage
-        if usage is None:
-            return text, None
-        return text, Usage(
-            prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens
-        )
+        return text, _usage(completion.usage) if completion.usage else None
+
+
+class _Reply:
+    """Reads a stream of chunks, which the SDK does not check either."""
+
+    def __init__(self, chunks: AsyncStream[ChatCompletionChunk]) -> None:
+        self.chunks = chunks
+        self.finished = False
+        """Whether the model came to an end; if not, the connection did."""
+        self.usage: CompletionUsage | None = None
+
+    async def next_piece(self) -> str:
+        """Wait for the next characters; none are left when the text is empty."""
+        while True:
+            try:
+                chunk = await anext(self.chunks)
+            except StopAsyncIteration:
+                return ""
+            if not isinstance(chunk, ChatCompletionChunk):
+                continue
+            self.usage = chunk.usage or self.usage
+            for choice in chunk.choices or ():
+                self.finished = self.finished or choice.finish_reason is not None
+                if choice.delta and choice.delta.content:
+                    return choice.delta.content
+
+
+def _usage(counted: CompletionUsage) -> Usage:
+    return Usage(prompt_tokens=counted.prompt_tokens, completion_tokens=counted.completion_tokens)
 
 
 def _may_pass(error: BaseException) -> bool:

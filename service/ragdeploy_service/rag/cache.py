@@ -17,7 +17,7 @@ from ragdeploy_service.rag.models import Answer, AnswerMode, Chunk, Part, Passag
 from ragdeploy_service.rag.question import Question
 
 # Raise it when the same inputs would give another answer or another record.
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,10 @@ class DocumentChanges(Unavailable):
     """A document is being replaced, and parts of two versions stand in the store."""
 
 
+class TooManyStreams(Unavailable):
+    """As many answers are being streamed as the service may stream at once."""
+
+
 class DeadlineExceeded(RagError):
     """A question could not be answered in the time it had."""
 

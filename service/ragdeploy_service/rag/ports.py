@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import AsyncGenerator, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -197,6 +197,19 @@ class LanguageModel(Protocol):
 
         Raises:
             LanguageModelUnavailable: no answer in time, after all retries.
+
+        """
+        ...
+
+    def stream(self, prompt: str) -> AsyncGenerator[str | Usage]:
+        """Answer a prompt piece by piece, and say at the end what it took, if that is known.
+
+        At least one piece comes, and none is empty. Close the generator to give the answer
+        up: whoever writes it is told to stop.
+
+        Raises:
+            LanguageModelUnavailable: no whole answer in time; after the first piece nothing is
+                tried again.
 
         """
         ...

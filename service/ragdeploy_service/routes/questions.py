@@ -84,3 +84,4 @@ class QueryRequest(RetrieveRequest):
     """A question to be answered."""
 
     use_cache: bool = Field(True, description="Whether an answer given before will do.")
+    stream: bool = Field(False, description="Send the answer as server-sent events.")

@@ -1,0 +1,15 @@
+"""Which sources an answer cites, as in [1]."""
+
+from __future__ import annotations
+
+import re
+
+_CITATION = re.compile(r"\[(\d{1,3}(?:\s*[,，、]\s*\d{1,3})*)\]")
+
+
+def cited(text: str, *, sources: int) -> tuple[int, ...]:
+    """Numbers of the sources that a text cites, each once, in the order of the text."""
+    numbers = (
+        int(number) for match in _CITATION.finditer(text) for number in re.findall(r"\d+", match[1])
+    )
+    return tuple(dict.fromkeys(number for number in numbers if 1 <= number <= sources))

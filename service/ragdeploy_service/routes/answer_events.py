@@ -1,0 +1,131 @@
+"""An answer as server-sent events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+from fastapi import Request, Response
+from fastapi.sse import format_sse_event
+from pydantic import BaseModel, Field
+
+from ragdeploy_service.problems import told, unforeseen
+from ragdeploy_service.rag.account import Account
+from ragdeploy_service.rag.citations import cited
+from ragdeploy_service.rag.errors import RagError
+from ragdeploy_service.rag.models import Passage
+from ragdeploy_service.rag.pipeline import Outcome
+from ragdeploy_service.rag.progress import Found, Piece
+from ragdeploy_service.rag.question import Question
+from ragdeploy_service.rag.streaming import Step, stream
+from ragdeploy_service.routes import answers
+from ragdeploy_service.routes.answers import Source
+from ragdeploy_service.routes.event_stream import EventStream
+from ragdeploy_service.routes.leaving import while_connected
+from ragdeploy_service.services import Services
+
+EVENTS_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "description": "Events `search_results`, `message`, `citation`, `final_answer` and `error`, "
+    "the data of each in JSON.",
+}
+
+_log = structlog.get_logger(__name__)
+
+
+class SearchResults(BaseModel):
+    """Event `search_results`."""
+
+    sources: list[Source] = Field(description="The nearest passages, best first.")
+
+
+class Message(BaseModel):
+    """Event `message`."""
+
+    text: str = Field(description="The next characters of the answer.")
+
+
+class CitationMade(BaseModel):
+    """Event `citation`: the first time that the answer cites a source."""
+
+    citation: int = Field(description="The source's number.")
+    id: str = Field(description="Id of the passage.")
+    doc_id: str = Field(description="Id of its document.")
+
+
+async def event_stream(
+    question: Question, account: Account, request: Request, parts: Services, *, started: float
+) -> EventStream:
+    """Begin to answer; the response starts with the first event, so that errors have a status.
+
+    Raises:
+        RagError: what `Pipeline.ask` raises before it has found anything, `TooManyStreams`.
+
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(parts.streams.one())
+        steps = stream(lambda listener: parts.pipeline.ask(question, account, listener=listener))
+        stack.push_async_callback(steps.aclose)
+        found = await while_connected(request, _first(steps))
+        # From here on the response owns the stream.
+        resources = stack.pop_all()
+    return EventStream(
+        _events(found, steps, request, started=started),
+        keep_alive=parts.settings.stream_keep_alive_seconds,
+        resources=resources,
+        headers={"X-Cache": found.cached},
+    )
+
+
+async def _first(steps: AsyncGenerator[Step]) -> Found:
+    step = await anext(steps)
+    if not isinstance(step, Found):
+        raise TypeError("a stream begins with what was found")
+    return step
+
+
+async def _events(
+    found: Found, steps: AsyncGenerator[Step], request: Request, *, started: float
+) -> AsyncGenerator[bytes]:
+    yield _event("search_results", SearchResults(sources=answers.sources(found.passages)))
+    seen: set[int] = set()
+    try:
+        async for step in steps:
+            match step:
+                case Piece():
+                    yield _event("message", Message(text=step.text))
+                    for citation in _citations(step.text, found.passages):
+                        if citation.citation not in seen:
+                            seen.add(citation.citation)
+                            yield _event("citation", citation)
+                case Outcome():
+                    answer = answers.answer(
+                        step,
+                        seconds=time.perf_counter() - started,
+                        request_id=request.state.request_id,
+                    )
+                    yield _event("final_answer", answer)
+    except RagError as error:
+        yield _problem(await told(request, error))
+    except Exception:
+        _log.exception("the service failed in the middle of a stream")
+        yield _problem(unforeseen(request.scope))
+
+
+def _citations(text: str, passages: tuple[Passage, ...]) -> list[CitationMade]:
+    return [
+        CitationMade(citation=number, id=chunk.id, doc_id=chunk.document_id)
+        for number in cited(text, sources=len(passages))
+        if (chunk := passages[number - 1].chunk)
+    ]
+
+
+def _event(name: str, data: BaseModel) -> bytes:
+    return format_sse_event(event=name, data_str=data.model_dump_json())
+
+
+def _problem(response: Response) -> bytes:
+    return format_sse_event(event="error", data_str=bytes(response.body).decode())
