@@ -89,6 +89,22 @@ def test_a_missing_key_is_told_with_the_remedy(ragdeploy, run_service):
     assert taken.returncode == 0
 
 
+def test_a_key_that_is_not_good_for_it_says_for_what_it_is_not(ragdeploy, impostor):
+    detail = "This needs a key with the scope `query`."
+    refused = ragdeploy("ask", "Who?", "--url", impostor((403, {}, json.dumps({"detail": detail}))))
+    assert refused.returncode == 1
+    assert detail in refused.stderr
+    assert "--api-key or RAGDEPLOY_API_KEY" in refused.stderr
+
+
+def test_nobody_waits_for_the_budget_of_next_month(ragdeploy, impostor):
+    spent = json.dumps({"detail": "The budget of this key is spent."})
+    asked = ragdeploy("ask", "Who?", "--url", impostor((429, {"Retry-After": "86400"}, spent)))
+    assert asked.returncode == 1
+    assert one_sentence(asked.stderr)
+    assert "budget of this key is spent" in asked.stderr
+
+
 def test_a_question_that_is_refused_names_the_field(ragdeploy, service):
     asked = ragdeploy("ask", "?", "--url", service)
     assert asked.returncode == 1

@@ -120,8 +120,9 @@ class RedisMeter:
                 args=[known.requests, known.tokens, known.spent_in(period), *arguments],
             )
         except (RedisError, OSError, TimeoutError) as error:
+            if time.monotonic() >= self._closed_until:  # said once, not by every call under way
+                _log.warning("limits are counted by each replica alone", error=str(error))
             self._closed_until = time.monotonic() + _COOL_DOWN_SECONDS
-            _log.warning("limits are counted by each replica alone", error=str(error))
             return None
         counters = Counters(
             requests=float(requests), tokens=float(tokens), spent=int(float(spent)), period=period

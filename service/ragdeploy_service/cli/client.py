@@ -18,7 +18,6 @@ from ragdeploy_service.rag.models import Document
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 # How long a service that is overloaded or starting is asked again.
 _PATIENCE_SECONDS = 120.0
-_LONGEST_WAIT = 30.0
 
 
 class Refused(Failure):
@@ -32,7 +31,7 @@ class _Busy(Exception):
         super().__init__(_problem(response))
         self.response = response
         value = response.headers.get("retry-after", "")
-        self.wait = min(float(value), _LONGEST_WAIT) if value.isdecimal() else None
+        self.wait = float(value) if value.isdecimal() else None
 
 
 class ApiClient:
@@ -96,6 +95,8 @@ class ApiClient:
             try:
                 response = self._send(method, path, body)
             except _Busy as busy:
+                if busy.wait is not None and busy.wait > _PATIENCE_SECONDS:  # a budget is spent
+                    raise Failure(str(busy)) from busy
                 wait = busy.wait if busy.wait is not None else random.uniform(0.5, 2.0)  # noqa: S311
                 if time.monotonic() + wait > deadline:
                     raise Failure(
@@ -129,13 +130,13 @@ class ApiClient:
         return response
 
 
+_REMEDY = "Give a key with --api-key or RAGDEPLOY_API_KEY."
+
+
 def _problem(response: httpx.Response) -> str:
     """Put RFC 9457 problem details into a sentence, with the remedy where it is known."""
-    if response.status_code in {401, 403}:
-        return (
-            "the service asks for an API key and does not accept this one. "
-            "Give it with --api-key or RAGDEPLOY_API_KEY."
-        )
+    if response.status_code == 401:
+        return f"the service asks for an API key. {_REMEDY}"
     try:
         details = response.json()
     except ValueError:
@@ -148,4 +149,5 @@ def _problem(response: httpx.Response) -> str:
         for e in details.get("errors", [])
         if isinstance(e, dict)
     ]
-    return " ".join([f"the service answers {response.status_code}: {what}", *fields])
+    remedy = [_REMEDY] if response.status_code == 403 else []
+    return " ".join([f"the service answers {response.status_code}: {what}", *fields, *remedy])
