@@ -14,6 +14,7 @@ from ragdeploy_service.rag.errors import (
     CollectionNotFound,
     EmbeddingMismatch,
     InvalidPage,
+    RebuildElsewhere,
     SearchModeUnsupported,
     VectorStoreRefused,
     VectorStoreUnavailable,
@@ -233,6 +234,58 @@ async def test_nobody_at_the_address_is_told_soon():
         await dead.open(HERE, create=True)
     with pytest.raises(VectorStoreUnavailable):
         await dead.ping()
+
+
+# ---- new versions ----
+async def test_a_new_version_takes_the_place_of_the_old_one_at_once(store, docs, settings):
+    await write(docs, chunk(1))
+    other = another(store, settings, fingerprint="model-b")
+    rebuild = await other.rebuild(HERE, restart=True)
+    await write(rebuild.new, chunk(1), chunk(2))
+    assert await docs.count() == 1
+    assert [c.position for c in await rebuild.old.chunks("document")] == [1]
+    await rebuild.promote()
+    assert await (await other.open(HERE, create=False)).count() == 2
+    assert await other.names("default") == ["documents"]
+    with pytest.raises(VectorStoreUnavailable):  # the old one is gone
+        await docs.count()
+    with pytest.raises(EmbeddingMismatch):
+        await store.open(HERE, create=False)
+    await other.close()
+
+
+async def test_a_new_version_that_was_begun_is_gone_on_with(store, docs, settings):
+    first = await store.rebuild(HERE, restart=True)
+    await write(first.new, chunk(1))
+    for again in (store, another(store, settings)):
+        assert await (await again.rebuild(HERE, restart=False)).new.count() == 1
+        assert await (await again.rebuild(HERE, restart=True)).new.count() == 1
+
+
+async def test_a_new_version_for_another_model_is_left_alone_or_begun_anew(store, docs, settings):
+    other = another(store, settings, fingerprint="model-b")
+    stale = await other.rebuild(HERE, restart=True)
+    with pytest.raises(RebuildElsewhere):
+        await store.rebuild(HERE, restart=False)
+    ours = await store.rebuild(HERE, restart=True)
+    await write(ours.new, chunk(1))
+    with pytest.raises(RebuildElsewhere):  # it is empty, and would have taken the place
+        await stale.promote()
+    await ours.promote()
+    assert await (await store.open(HERE, create=False)).count() == 1
+    await other.close()
+
+
+async def test_nothing_is_not_rebuilt(store):
+    with pytest.raises(CollectionNotFound):
+        await store.rebuild(HERE, restart=True)
+
+
+async def test_a_collection_is_dropped_with_its_new_version(store, docs):
+    await store.rebuild(HERE, restart=True)
+    assert await store.drop(HERE)
+    with pytest.raises(CollectionNotFound):
+        await store.rebuild(HERE, restart=False)
 
 
 # ---- words ----

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from pymilvus import AsyncMilvusClient
@@ -17,7 +18,7 @@ from ragdeploy_service.adapters.milvus_calls import (
     CollectionGone,
     within,
 )
-from ragdeploy_service.adapters.milvus_catalog import Catalog
+from ragdeploy_service.adapters.milvus_catalog import Catalog, Opened
 from ragdeploy_service.adapters.milvus_collection import MilvusCollection
 from ragdeploy_service.adapters.milvus_lite import LiteServer
 from ragdeploy_service.adapters.milvus_schema import Layout
@@ -25,6 +26,15 @@ from ragdeploy_service.rag.models import CollectionId
 from ragdeploy_service.settings import ServiceSettings
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilvusRebuild:
+    """Implements `rag.ports.Rebuild`."""
+
+    old: MilvusCollection
+    new: MilvusCollection
+    promote: Callable[[], Coroutine[Any, Any, None]]
 
 
 class MilvusStore:
@@ -80,13 +90,33 @@ class MilvusStore:
         opened = await self._in_thread(
             "open", OPEN, lambda: self._catalog.open(collection, create=create)
         )
+        self._open[collection] = known = await self._ready(opened)
+        return known
+
+    async def _ready(self, opened: Opened) -> MilvusCollection:
         # Never replaced: closing a client breaks off the calls of others that still use it.
         self._client = self._client or self._address.asynchronous()
-        known = MilvusCollection(self._client, opened)
+        ready = MilvusCollection(self._client, opened)
         if opened.server.lite:  # what a killed process left in the log of writes
-            await known.flush()
-        self._open[collection] = known
-        return known
+            await ready.flush()
+        return ready
+
+    async def rebuild(self, collection: CollectionId, *, restart: bool) -> MilvusRebuild:
+        old, new = await self._in_thread(
+            "rebuild", OPEN, lambda: self._catalog.rebuild(collection, restart=restart)
+        )
+
+        async def promote() -> None:
+            # Other replicas notice when the old version is gone, and open the new one.
+            async with self._lock(collection):
+                await self._in_thread(
+                    "promote", OPEN, lambda: self._catalog.promote(collection, new.name)
+                )
+                self._open.pop(collection, None)
+
+        return MilvusRebuild(
+            old=await self._ready(old), new=await self._ready(new), promote=promote
+        )
 
     async def names(self, tenant: str) -> list[str]:
         return await self._in_thread("list", READ, lambda: self._catalog.names(tenant))

@@ -17,8 +17,8 @@ from pymilvus import MilvusClient, MilvusException
 
 from ragdeploy_service.adapters import milvus_names
 from ragdeploy_service.adapters.milvus_calls import OPEN, Address
-from ragdeploy_service.adapters.milvus_schema import Layout, Server, modes
-from ragdeploy_service.rag.errors import CollectionNotFound
+from ragdeploy_service.adapters.milvus_schema import Layout, Server, modes, readable
+from ragdeploy_service.rag.errors import CollectionNotFound, RebuildElsewhere
 from ragdeploy_service.rag.models import CollectionId, SearchMode
 
 _SECONDS = OPEN / 3
@@ -61,12 +61,55 @@ class Catalog:
             found = self._describe(client, alias)
             if found is None:
                 if not create:
-                    raise CollectionNotFound(f"There is no collection {collection.name!r}.")
-                found = self._make(client, alias, server)
+                    raise _not_there(collection)
+                found = self._make(client, alias, milvus_names.version(alias), server)
             self._layout.check(found, collection)
-            name: str = found["collection_name"]
-            client.load_collection(name, timeout=_SECONDS)
-            return Opened(name=name, server=server, modes=modes(found))
+            return _loaded(client, found, server)
+
+    def rebuild(self, collection: CollectionId, *, restart: bool) -> tuple[Opened, Opened]:
+        """Find a collection, whatever its vectors, and find or make its next version.
+
+        Raises:
+            CollectionNotFound: it is not there.
+            RebuildElsewhere: its next version was begun for another model; never on a ``restart``.
+
+        """
+        alias = milvus_names.alias(self._prefix, collection)
+        following = milvus_names.following(alias)
+        with self._connected() as client:
+            server = Server.of(client.get_server_version(timeout=_SECONDS))
+            if (old := self._describe(client, alias)) is None:
+                raise _not_there(collection)
+            readable(old, collection)
+            new = self._describe(client, following)
+            if new is not None and not restart and not self._layout.fits(new):
+                raise _elsewhere(collection)
+            # The two are one after a crash in the middle of `promote`.
+            begun = new is not None and new["collection_name"] != old["collection_name"]
+            if new is None or not begun or not self._layout.fits(new):
+                # What it led to, if anything, is dropped by `promote`.
+                client.drop_alias(following, timeout=_SECONDS)
+                new = self._make(client, following, milvus_names.version(alias), server)
+            return _loaded(client, old, server), _loaded(client, new, server)
+
+    def promote(self, collection: CollectionId, name: str) -> None:
+        """Let a version of a collection take its place, and drop all others.
+
+        Raises:
+            RebuildElsewhere: it is not the one that was begun last.
+
+        """
+        alias = milvus_names.alias(self._prefix, collection)
+        following = milvus_names.following(alias)
+        with self._connected() as client:
+            begun = self._describe(client, following)
+            if begun is None or begun["collection_name"] != name:
+                raise _elsewhere(collection)
+            client.alter_alias(name, alias, timeout=_SECONDS)
+            client.drop_alias(following, timeout=_SECONDS)
+            for other in milvus_names.versions(alias, client.list_collections(timeout=_SECONDS)):
+                if other != name:
+                    client.drop_collection(other, timeout=_SECONDS)
 
     def names(self, tenant: str) -> list[str]:
         """Names of a tenant's collections, sorted."""
@@ -81,6 +124,7 @@ class Catalog:
             there = client.has_collection(alias, timeout=_SECONDS)
             # The alias first, for Milvus drops nothing that has one.
             client.drop_alias(alias, timeout=_SECONDS)
+            client.drop_alias(milvus_names.following(alias), timeout=_SECONDS)
             for name in milvus_names.versions(alias, client.list_collections(timeout=_SECONDS)):
                 client.drop_collection(name, timeout=_SECONDS)
         return bool(there)
@@ -90,8 +134,8 @@ class Catalog:
         with self._connected() as client:
             client.get_server_version(timeout=_SECONDS)
 
-    def _make(self, client: MilvusClient, alias: str, server: Server) -> dict[str, Any]:
-        name = milvus_names.version(alias)
+    def _make(self, client: MilvusClient, alias: str, name: str, server: Server) -> dict[str, Any]:
+        """Make a collection ``name`` that the alias leads to, unless another is faster."""
         self._layout.create(client, name, server, timeout=_SECONDS)
         try:
             client.create_alias(name, alias, timeout=_SECONDS)
@@ -117,3 +161,19 @@ class Catalog:
             yield client
         finally:
             client.close()
+
+
+def _loaded(client: MilvusClient, found: dict[str, Any], server: Server) -> Opened:
+    name: str = found["collection_name"]
+    client.load_collection(name, timeout=_SECONDS)
+    return Opened(name=name, server=server, modes=modes(found))
+
+
+def _not_there(collection: CollectionId) -> CollectionNotFound:
+    return CollectionNotFound(f"There is no collection {collection.name!r}.")
+
+
+def _elsewhere(collection: CollectionId) -> RebuildElsewhere:
+    return RebuildElsewhere(
+        f"The collection {collection.name!r} is reindexed by services with another model than ours."
+    )

@@ -28,12 +28,17 @@ def alias(prefix: str, collection: CollectionId) -> str:
 
     """
     name = _BETWEEN.join((prefix, _escape(collection.tenant), _escape(collection.name)))
-    if len(name) + len("__00000000") > _LONGEST:
+    if len(version(name)) > _LONGEST:
         raise Unsupported(
             f"The name of the collection {collection.name!r} is too long for Milvus, which is "
             "told two letters for each '-' and '_'; choose a shorter one."
         )
     return name
+
+
+def following(of: str) -> str:
+    """Alias of the version that is to take the place of what an alias leads to."""
+    return f"{of}{_BETWEEN}next"
 
 
 def version(of: str) -> str:

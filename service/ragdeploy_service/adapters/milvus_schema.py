@@ -113,6 +113,10 @@ class Layout:
             )
         return schema
 
+    def fits(self, description: dict[str, Any]) -> bool:
+        """Whether our vectors can be compared with those in a collection."""
+        return _laid_out_like_ours(description) and _fingerprint(description) == self.fingerprint
+
     def check(self, description: dict[str, Any], collection: CollectionId) -> None:
         """See whether our vectors can be compared with those in a collection.
 
@@ -120,20 +124,36 @@ class Layout:
             EmbeddingMismatch: they cannot; says what to do.
 
         """
-        properties = description.get("properties") or {}
-        found = properties.get(_FINGERPRINT)
-        if found == self.fingerprint and properties.get(_LAYOUT) == _LAYOUT_VERSION:
-            return
-        if found is None or found == self.fingerprint:
+        readable(description, collection)
+        if (found := _fingerprint(description)) != self.fingerprint:
             raise EmbeddingMismatch(
-                f"The collection {collection.name!r} was made by another version of ragdeploy. "
-                "Go back to that version, or delete the collection and index again."
+                f"The collection {collection.name!r} was indexed with the embedding model {found}, "
+                f"and the service now runs {self.fingerprint}; their vectors cannot be compared. "
+                "Go back to that model, or reindex the collection: "
+                f"POST /collections/{collection.name}/reindex."
             )
+
+
+def readable(description: dict[str, Any], collection: CollectionId) -> None:
+    """See whether a collection has the fields that we know, whatever its vectors are.
+
+    Raises:
+        EmbeddingMismatch: it has not; says what to do.
+
+    """
+    if not _laid_out_like_ours(description):
         raise EmbeddingMismatch(
-            f"The collection {collection.name!r} was indexed with the embedding model {found}, "
-            f"and the service now runs {self.fingerprint}; their vectors cannot be compared. "
-            "Go back to that model, or reindex the collection."
+            f"The collection {collection.name!r} was made by another version of ragdeploy. "
+            "Go back to that version, or delete the collection and index again."
         )
+
+
+def _fingerprint(description: dict[str, Any]) -> str | None:
+    return (description.get("properties") or {}).get(_FINGERPRINT)
+
+
+def _laid_out_like_ours(description: dict[str, Any]) -> bool:
+    return (description.get("properties") or {}).get(_LAYOUT) == _LAYOUT_VERSION
 
 
 def modes(description: dict[str, Any]) -> frozenset[SearchMode]:

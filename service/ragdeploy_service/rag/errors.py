@@ -81,6 +81,10 @@ class EmbeddingMismatch(RagError):
     """The collection holds vectors of another embedding model, which ours cannot search."""
 
 
+class RebuildElsewhere(Unavailable):
+    """A new version of the collection is made by services with another embedding model."""
+
+
 class CollectionNotFound(RagError):
     """The tenant has no collection of this name."""
 

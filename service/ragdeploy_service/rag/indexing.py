@@ -65,6 +65,16 @@ class Indexer:
         after the new one is written.
         """
         collection = await self._store.open(collection_id, create=True)
+        return await self.write(collection, documents, on_progress=on_progress)
+
+    async def write(
+        self,
+        collection: Collection,
+        documents: Sequence[Document],
+        *,
+        on_progress: Callable[[int], None],
+    ) -> IndexReport:
+        """Do the same in a collection that is open."""
         latest = {document.id: document for document in documents}
         errors: list[str] = []
         written = 0

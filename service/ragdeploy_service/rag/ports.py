@@ -151,6 +151,29 @@ class Collection(Protocol):
         ...
 
 
+class Rebuild(Protocol):
+    """A new version of a collection in the making; the old one is searched until it is ready."""
+
+    @property
+    def old(self) -> Collection:
+        """What is searched now, perhaps with vectors that are not ours."""
+        ...
+
+    @property
+    def new(self) -> Collection:
+        """What is written to, with our vectors."""
+        ...
+
+    async def promote(self) -> None:
+        """Let the new version take the place of the old one, at once, and drop the old one.
+
+        Raises:
+            RebuildElsewhere: another new version was begun meanwhile.
+
+        """
+        ...
+
+
 class VectorStore(Protocol):
     """Keeps the collections of all tenants, each apart from the others.
 
@@ -169,6 +192,18 @@ class VectorStore(Protocol):
 
     async def names(self, tenant: str) -> list[str]:
         """Names of a tenant's collections, sorted."""
+        ...
+
+    async def rebuild(self, collection: CollectionId, *, restart: bool) -> Rebuild:
+        """Begin a new version of a collection, or go on with the one that was begun.
+
+        With ``restart``, one that was begun for vectors of another fingerprint is dropped.
+
+        Raises:
+            CollectionNotFound: there is nothing to make a new version of.
+            RebuildElsewhere: without ``restart``, one was begun for another fingerprint.
+
+        """
         ...
 
     async def drop(self, collection: CollectionId) -> bool:
