@@ -20,7 +20,7 @@ from ragdeploy_service.observability import logging
 from ragdeploy_service.observability.metrics import Metrics
 from ragdeploy_service.observability.requests import RequestContext
 from ragdeploy_service.rag.errors import RagError
-from ragdeploy_service.routes import health, index, metrics, query
+from ragdeploy_service.routes import health, index, jobs, metrics, query
 from ragdeploy_service.server import LastAnswers
 from ragdeploy_service.services import Services, start
 from ragdeploy_service.settings import ServiceSettings
@@ -72,7 +72,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     )
     app.state.drain = drain
     problems.install(app)
-    for part in (query, index, health, metrics):
+    for part in (query, index, jobs, health, metrics):
         app.include_router(part.router)
     return app
 

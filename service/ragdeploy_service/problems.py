@@ -21,8 +21,11 @@ from ragdeploy_service.rag.errors import (
     CollectionNotFound,
     DeadlineExceeded,
     EmbeddingMismatch,
+    IdempotencyConflict,
     InvalidField,
     InvalidPage,
+    JobEnded,
+    JobNotFailed,
     JobQueueFull,
     LimitExceeded,
     RagError,
@@ -59,6 +62,7 @@ class Problem(BaseModel):
         alias="violated-policies",
         description="With 429, the limit that is used up, as RateLimit-Policy names it.",
     )
+    stage: str | None = Field(default=None, description="Where the time ran out, with status 504.")
 
 
 # For the OpenAPI document, by status.
@@ -67,6 +71,7 @@ _MEANINGS = {
     403: "The API key is not accepted.",
     404: "There is no such thing.",
     413: "The body is too large.",
+    409: "It is not in the state that this needs.",
     415: "The body is not JSON.",
     422: "A field is wrong; `errors` names it.",
     429: "A limit of this key is used up; `Retry-After` says when to ask again.",
@@ -108,6 +113,7 @@ def problem(
     errors: Sequence[FieldError] = (),
     violated_policies: Sequence[str] = (),
     headers: Mapping[str, str] | None = None,
+    stage: str | None = None,
 ) -> Response:
     """Make the response to a request (its ASGI scope) that went wrong."""
     title = HTTPStatus(status).phrase
@@ -119,6 +125,7 @@ def problem(
         request_id=scope.get("state", {}).get("request_id", ""),
         errors=list(errors),
         violated_policies=list(violated_policies),
+        stage=stage,
     )
     return Response(
         body.model_dump_json(exclude_defaults=True, by_alias=True),
@@ -137,7 +144,8 @@ def install(app: FastAPI) -> None:
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
-    if not _is_json(request):
+    about_body = any(entry["loc"][0] == "body" for entry in error.errors())
+    if about_body and not _is_json(request):
         return problem(
             request.scope, 415, "Send the body as JSON, with Content-Type: application/json."
         )
@@ -222,6 +230,10 @@ async def told(request: Request, error: RagError) -> Response:
                 violated_policies=[error.policy],
                 headers={"Retry-After": str(error.retry_after)},
             )
+        case IdempotencyConflict():
+            return problem(request.scope, 422, str(error), kind="idempotency-conflict")
+        case JobEnded() | JobNotFailed():
+            return problem(request.scope, 409, str(error), kind="job-state")
         case JobQueueFull():
             retry = {"Retry-After": str(round(error.retry_after))}
             return problem(request.scope, 503, str(error), kind="queue-full", headers=retry)
@@ -230,7 +242,14 @@ async def told(request: Request, error: RagError) -> Response:
         case EmbeddingMismatch():
             return problem(request.scope, 503, str(error), kind="embedding-mismatch", headers=retry)
         case DeadlineExceeded():
-            return problem(request.scope, 504, str(error), kind="deadline", headers=retry)
+            return problem(
+                request.scope,
+                504,
+                str(error),
+                kind="deadline",
+                headers=retry,
+                stage=error.stage,
+            )
     _log.error("the request failed", error=str(error), exc_info=error)
     return unforeseen(request.scope)
 

@@ -12,21 +12,22 @@ import structlog
 
 from ragdeploy_service.adapters.embedding import load_chunker, load_embedder
 from ragdeploy_service.adapters.memory_cache import MemoryCache, NoCache
-from ragdeploy_service.adapters.memory_jobs import MemoryJobs
 from ragdeploy_service.adapters.memory_meter import MemoryMeter
 from ragdeploy_service.adapters.milvus import MilvusStore
 from ragdeploy_service.adapters.redis_cache import RedisCache
 from ragdeploy_service.adapters.redis_client import connect, namespace
 from ragdeploy_service.adapters.redis_jobs import RedisJobs
 from ragdeploy_service.adapters.redis_meter import RedisMeter
+from ragdeploy_service.adapters.sqlite_jobs import SqliteJobs
 from ragdeploy_service.lifecycle import Drain, StoreMonitor
 from ragdeploy_service.observability.metrics import Metrics
 from ragdeploy_service.rag.cache import KeyBase
+from ragdeploy_service.rag.epochs import EpochGate
 from ragdeploy_service.rag.errors import Unavailable
 from ragdeploy_service.rag.indexing import Indexer
 from ragdeploy_service.rag.job_queue import JobQueue
-from ragdeploy_service.rag.jobs import JobWorker
-from ragdeploy_service.rag.models import DEFAULT_TENANT, CollectionId
+from ragdeploy_service.rag.jobs import JobWorker, indexing
+from ragdeploy_service.rag.models import DEFAULT_TENANT, CollectionId, JobKind
 from ragdeploy_service.rag.pipeline import Pipeline
 from ragdeploy_service.rag.ports import AnswerCache, Embedder, LanguageModel, Meter, VectorStore
 from ragdeploy_service.rag.prompt import Prompt
@@ -100,7 +101,11 @@ async def start(
             telemetry=metrics,
         )
         worker = JobWorker(
-            queue=queue, indexer=indexer, cache=cache, ready=monitor.wait_ready, telemetry=metrics
+            queue=queue,
+            handlers={JobKind.INDEX: indexing(indexer)},
+            cache=cache,
+            ready=monitor.wait_ready,
+            telemetry=metrics,
         )
         watching = asyncio.create_task(monitor.run(), name="store-monitor")
         stack.callback(watching.cancel)
@@ -118,7 +123,7 @@ async def start(
             cache=cache,
             queue=queue,
             meter=meter,
-            pipeline=_pipeline(settings, metrics, embedder, store, llm, cache),
+            pipeline=_pipeline(settings, metrics, embedder, store, llm, cache, queue),
             streams=Slots(settings.max_streams),
         )
 
@@ -161,7 +166,7 @@ def _cache(settings: ServiceSettings) -> AnswerCache:
 
 def _queue(settings: ServiceSettings) -> JobQueue:
     if settings.redis_url is None:
-        return MemoryJobs()
+        return SqliteJobs(settings.data_dir / "jobs.db")
     redis = connect(settings, timeout=_JOBS_SECONDS, connections=16)
     return RedisJobs(redis, namespace=namespace(settings))
 
@@ -180,6 +185,7 @@ def _pipeline(
     store: VectorStore,
     llm: LanguageModel | None,
     cache: AnswerCache,
+    queue: JobQueue,
 ) -> Pipeline:
     prompt = Prompt(settings.llm_prompt_template)
     link_hosts = frozenset(host.lower() for host in settings.answer_link_hosts)
@@ -193,6 +199,7 @@ def _pipeline(
         retriever=Retriever(embedder=embedder, store=store),
         llm=llm,
         cache=cache,
+        epochs=EpochGate(queue),
         prompt=prompt,
         keys=keys,
         link_hosts=link_hosts,

@@ -184,6 +184,9 @@ class ServiceSettings(BaseSettings):
     min_score: float = Field(
         0.0, ge=-1, le=1, description="Passages with a lower cosine similarity are left out."
     )
+    query_timeout_seconds: float = Field(
+        60.0, gt=0, le=600, description="Longest time to an answer, in seconds."
+    )
     chunk_size: int = Field(192, ge=16, le=8192, description="Longest passage, in tokens.")
     chunk_overlap: int = Field(24, ge=0, le=4096, description="Tokens that neighbours share.")
 
@@ -199,7 +202,7 @@ class ServiceSettings(BaseSettings):
     redis_url: SecretStr | None = Field(
         None,
         validation_alias=_also("redis_url", "REDIS_URL"),
-        description="Redis for the answer cache and the jobs; in the process when absent.",
+        description="Redis for the answer cache and the jobs; both stay here when absent.",
     )
 
     # ---- vector store ----

@@ -43,7 +43,7 @@ def test_documents_are_taken_in_with_a_job_to_ask_for(service):
     response = service.http.post("/index", json={"documents": [SCALING, BANANAS]})
     assert response.status_code == 202
     accepted = response.json()
-    assert set(accepted) == {"job_id", "message", "count"}
+    assert set(accepted) == {"job_id", "epoch", "message", "count"}
     assert accepted["count"] == 2
     assert response.headers["location"] == f"/jobs/{accepted['job_id']}"
     finished(service.http, accepted["job_id"])
@@ -52,7 +52,7 @@ def test_documents_are_taken_in_with_a_job_to_ask_for(service):
 def test_a_job_tells_how_it_went(service):
     done = index(service.http, SCALING, BANANAS)
     assert set(done) == {
-        *("job_id", "state", "done", "total", "attempts"),
+        *("job_id", "kind", "collection", "epoch", "state", "done", "total", "attempts"),
         *("errors", "created_at", "started_at", "finished_at"),
     }
     assert (done["done"], done["total"], done["attempts"], done["errors"]) == (2, 2, 1, [])

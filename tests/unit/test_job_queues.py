@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from ragdeploy_service.adapters.memory_jobs import MemoryJobs
 from ragdeploy_service.adapters.redis_client import connect
 from ragdeploy_service.adapters.redis_jobs import RedisJobs
-from ragdeploy_service.rag.errors import JobQueueFull, JobQueueUnavailable
-from ragdeploy_service.rag.models import Document, JobState
+from ragdeploy_service.adapters.sqlite_jobs import SqliteJobs
+from ragdeploy_service.rag.errors import (
+    ConfigurationError,
+    IdempotencyConflict,
+    InvalidPage,
+    JobEnded,
+    JobNotFailed,
+    JobQueueFull,
+    JobQueueUnavailable,
+)
+from ragdeploy_service.rag.job_queue import GIVEN_UP
+from ragdeploy_service.rag.models import Document, Epochs, JobState
 from ragdeploy_service.settings import ServiceSettings
-from tests.support.domain import HERE
+from tests.support.domain import ELSEWHERE, HERE
 
 DOCUMENTS = [
     Document(id="one", text="香蕉 banana 😀", metadata={"source": "a.md", "deep": [1, None]}),
@@ -32,9 +42,19 @@ def new_redis_jobs(redis_server):
     return new
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture
+def new_sqlite_jobs(tmp_path):
+    """Opens the queue in one file, as a service does that was started again."""
+
+    def new(**options):
+        return SqliteJobs(tmp_path / "jobs.db", **options)
+
+    return new
+
+
+@pytest.fixture(params=["sqlite", "redis"])
 def new_queue(request):
-    return MemoryJobs if request.param == "memory" else request.getfixturevalue("new_redis_jobs")
+    return request.getfixturevalue(f"new_{request.param}_jobs")
 
 
 @pytest.fixture
@@ -76,7 +96,7 @@ async def test_a_job_goes_from_queued_over_running_to_succeeded(queue):
     assert await queue.get(job.id) == job
     lease = await take(queue)
     assert await state(queue, job.id) is JobState.RUNNING
-    assert await queue.renew(lease, done=1)
+    assert await queue.renew(lease, done=1, total=2)
     assert (await queue.get(job.id)).done == 1
     assert await queue.finish(lease, errors=["Document 'two' has no text."])
     ended = await queue.get(job.id)
@@ -132,11 +152,173 @@ async def test_a_full_queue_says_when_to_come_again(new_queue):
     await queue.close()
 
 
-async def test_memory_bounds_bytes_too_but_takes_one_large_job():
-    queue = MemoryJobs(most_bytes=10)
+async def test_a_cancelled_job_ends_at_once_and_its_worker_loses_it(queue):
+    waiting, running = [await queue.submit(HERE, DOCUMENTS) for _ in range(2)]
+    await queue.hand_back(await take(queue))
+    lease = await take(queue)
+    running, waiting = (waiting, running) if lease.job_id == waiting.id else (running, waiting)
+    for job in (waiting, running):
+        assert (await queue.cancel(job)).state is JobState.CANCELLED
+        assert (await queue.cancel(job)).state is JobState.CANCELLED  # as often as one likes
+    assert not await queue.renew(lease, done=1, total=2)
+    assert not await queue.finish(lease, errors=[])
+    assert await queue.fail(lease, error="late") is None
+    assert await queue.take() is None
+    assert await queue.pending() == 0
+
+
+async def test_a_job_that_has_ended_cannot_be_cancelled(queue):
+    job = await queue.submit(HERE, DOCUMENTS)
+    await queue.finish(await take(queue), errors=[])
+    with pytest.raises(JobEnded, match="succeeded"):
+        await queue.cancel(job)
+
+
+async def fail_for_good(queue, collection=HERE):
+    job = await queue.submit(collection, DOCUMENTS)
+    for _ in range(2):
+        await queue.fail(await take(queue), error="broken")
+    assert await state(queue, job.id) is JobState.FAILED
+    return job
+
+
+async def test_a_failed_job_is_tried_again_as_if_it_were_new(queue):
+    job = await fail_for_good(queue)
+    again = await queue.retry(job)
+    assert (again.state, again.attempts, again.errors) == (JobState.QUEUED, 0, ())
+    assert (again.epoch, again.finished_at) == (2, None)
+    lease = await take(queue)
+    assert (lease.job_id, lease.attempt, list(lease.documents)) == (job.id, 1, DOCUMENTS)
+    assert await queue.finish(lease, errors=[])
+
+
+async def test_only_a_failed_job_is_tried_again(queue):
+    job = await queue.submit(HERE, DOCUMENTS)
+    with pytest.raises(JobNotFailed, match="queued"):
+        await queue.retry(job)
+
+
+async def test_epochs_count_the_jobs_of_each_collection(queue):
+    assert await queue.epochs(HERE) == Epochs(reached=0, last=0)
+    jobs = [await queue.submit(where, DOCUMENTS) for where in (HERE, ELSEWHERE, HERE)]
+    assert [job.epoch for job in jobs] == [1, 1, 2]
+    assert await queue.epochs(HERE) == Epochs(reached=0, last=2)
+
+
+async def test_an_epoch_is_reached_when_every_job_up_to_it_has_ended(queue):
+    *_, third = [await queue.submit(HERE, DOCUMENTS) for _ in range(3)]
+    one, two = await take(queue), await take(queue)
+    assert await queue.finish(two, errors=[])
+    assert await queue.epochs(HERE) == Epochs(reached=0, last=3)
+    assert await queue.finish(one, errors=[])
+    assert await queue.epochs(HERE) == Epochs(reached=2, last=3)
+    await queue.cancel(third)
+    assert await queue.epochs(HERE) == Epochs(reached=3, last=3)
+    failed = await fail_for_good(queue)
+    assert await queue.epochs(HERE) == Epochs(reached=4, last=4)
+    await queue.retry(failed)
+    assert await queue.epochs(HERE) == Epochs(reached=4, last=5)
+
+
+async def test_the_same_request_again_gives_the_same_job(queue):
+    job = await queue.submit(HERE, DOCUMENTS, idempotency_key="k")
+    assert await queue.submit(HERE, DOCUMENTS, idempotency_key="k") == job
+    assert await queue.pending() == 1
+    other = await queue.submit(HERE, DOCUMENTS, idempotency_key="l")
+    assert other.id != job.id
+    assert (await queue.submit(ELSEWHERE, DOCUMENTS, idempotency_key="k")).id != job.id
+
+
+async def test_a_key_of_another_request_is_refused(queue):
+    await queue.submit(HERE, DOCUMENTS, idempotency_key="k")
+    with pytest.raises(IdempotencyConflict):
+        await queue.submit(HERE, DOCUMENTS[:1], idempotency_key="k")
+    with pytest.raises(IdempotencyConflict):
+        await queue.submit(replace(HERE, name="b"), DOCUMENTS, idempotency_key="k")
+    assert await queue.pending() == 1
+
+
+async def test_jobs_are_listed_by_tenant_and_state_the_latest_first(queue):
+    failed = [(await fail_for_good(queue)).id for _ in range(3)]
+    await fail_for_good(queue, ELSEWHERE)
+    waiting = await queue.submit(HERE, DOCUMENTS)
+
+    async def listed(tenant, state, page=None, limit=10):
+        found = await queue.jobs(tenant, state=state, page=page, limit=limit)
+        return [job.id for job in found.jobs], found.next_page
+
+    assert await listed("default", JobState.FAILED) == (failed[::-1], None)
+    assert await listed("default", JobState.SUCCEEDED) == ([], None)
+    assert await listed("nobody", None) == ([], None)
+    everything = [waiting.id, *failed[::-1]]
+    assert await listed("default", None) == (everything, None)
+    seen, page = [], None
+    for _ in range(4):
+        jobs, page = await listed("default", None, page, limit=1)
+        seen += jobs
+    assert (seen, page) == (everything, None)
+
+
+@pytest.mark.parametrize("page", ["", "x", "-1", "9" * 40, "²"])
+async def test_a_page_that_was_not_given_out_is_refused(queue, page):
+    with pytest.raises(InvalidPage):
+        await queue.jobs("default", state=None, page=page, limit=1)
+
+
+# ---- what only a queue of one process can do ----
+
+
+async def test_a_file_bounds_bytes_too_but_takes_one_large_job(new_sqlite_jobs):
+    queue = new_sqlite_jobs(most_bytes=10)
     await queue.submit(HERE, [Document(id="large", text="x" * 100)])
     with pytest.raises(JobQueueFull):
         await queue.submit(HERE, [Document(id="small", text="x")])
+    await queue.close()
+
+
+async def test_jobs_in_a_file_outlive_their_process(new_sqlite_jobs):
+    before = new_sqlite_jobs()
+    running, waiting = [await before.submit(HERE, DOCUMENTS) for _ in range(2)]
+    await take(before)
+    await before.close()  # to the file it is the same as a crash
+    after = new_sqlite_jobs()
+    first, second = await take(after), await take(after)
+    assert (first.job_id, first.attempt, list(first.documents)) == (running.id, 2, DOCUMENTS)
+    assert (second.job_id, second.attempt) == (waiting.id, 1)
+    assert (await after.submit(HERE, DOCUMENTS)).epoch == 3
+    await after.close()
+
+
+async def test_a_job_that_ends_its_process_each_time_is_given_up(new_sqlite_jobs):
+    for _ in range(2):
+        queue = new_sqlite_jobs(most_attempts=2)
+        job = (await queue.jobs("default", state=None, page=None, limit=1)).jobs
+        job = job[0] if job else await queue.submit(HERE, DOCUMENTS)
+        await take(queue)
+        await queue.close()
+    queue = new_sqlite_jobs(most_attempts=2)
+    assert await queue.take() is None
+    ended = await queue.get(job.id)
+    assert (ended.state, ended.errors) == (JobState.FAILED, (GIVEN_UP,))
+    await queue.close()
+
+
+async def test_a_file_belongs_to_one_process(new_sqlite_jobs):
+    queue = new_sqlite_jobs()
+    with pytest.raises(ConfigurationError, match="RAG_DATA_DIR"):
+        new_sqlite_jobs()
+    await queue.close()
+
+
+async def test_ended_jobs_are_forgotten_after_a_week(new_sqlite_jobs, monkeypatch):
+    queue = new_sqlite_jobs()
+    ended, waiting = [await queue.submit(HERE, DOCUMENTS) for _ in range(2)]
+    await queue.finish(await take(queue), errors=[])
+    monkeypatch.setattr("ragdeploy_service.rag.job_queue.REMEMBER_SECONDS", -1)
+    await queue.submit(HERE, DOCUMENTS)
+    assert await queue.get(ended.id) is None
+    assert await queue.get(waiting.id) is not None
+    await queue.close()
 
 
 # ---- what only a queue of several workers can do ----
@@ -149,7 +331,7 @@ async def test_an_abandoned_job_goes_to_another_worker(new_redis_jobs):
     taken = await take(two)
     assert (taken.job_id, taken.attempt) == (job.id, 2)
     # The first worker was only slow. What it says now counts no more.
-    assert not await one.renew(lost, done=2)
+    assert not await one.renew(lost, done=2, total=2)
     assert not await one.finish(lost, errors=[])
     assert not await one.hand_back(lost)
     assert await one.fail(lost, error="late") is None
@@ -164,7 +346,7 @@ async def test_a_renewed_job_stays_with_its_worker(new_redis_jobs):
     lease = await take(one)
     for _ in range(10):  # two seconds and a half
         assert await two.take() is None
-        assert await one.renew(lease, done=0)
+        assert await one.renew(lease, done=0, total=2)
 
 
 async def test_a_job_that_ends_every_worker_is_given_up(new_redis_jobs):
@@ -206,6 +388,24 @@ async def test_a_redis_that_lost_everything_is_used_again(new_redis_jobs, redis_
     redis_server.flush()
     job = await queue.submit(HERE, DOCUMENTS)
     assert (await take(queue)).job_id == job.id
+
+
+async def test_a_redis_that_forgot_the_scripts_knows_who_holds_what(new_redis_jobs, redis_server):
+    queue = new_redis_jobs(lease_seconds=30)
+    job = await queue.submit(HERE, DOCUMENTS)
+    lease = await take(queue)
+    redis_server.ask("SCRIPT FLUSH")
+    assert await queue.renew(lease, done=1, total=2)
+    redis_server.ask("SCRIPT FLUSH")
+    assert await queue.finish(lease, errors=[])
+    assert await state(queue, job.id) is JobState.SUCCEEDED
+
+
+async def test_a_key_is_known_for_a_day(new_redis_jobs):
+    queue = new_redis_jobs()
+    await queue.submit(HERE, DOCUMENTS, idempotency_key="k")
+    [key] = await queue._redis.keys("*repeated*")
+    assert 0 < await queue._redis.ttl(key) <= 24 * 3600
 
 
 async def test_a_dead_redis_is_an_outage(new_redis_jobs, redis_server):

@@ -7,12 +7,12 @@ import asyncio
 import numpy as np
 import pytest
 
-from ragdeploy_service.adapters.memory_jobs import MemoryJobs
+from ragdeploy_service.adapters.sqlite_jobs import SqliteJobs
 from ragdeploy_service.observability.metrics import Metrics
 from ragdeploy_service.rag.errors import CacheUnavailable, VectorStoreUnavailable
 from ragdeploy_service.rag.indexing import Indexer
-from ragdeploy_service.rag.jobs import JobWorker, _Progress
-from ragdeploy_service.rag.models import Chunk, Document, JobState
+from ragdeploy_service.rag.jobs import JobWorker, _Progress, indexing
+from ragdeploy_service.rag.models import Chunk, Document, JobKind, JobState
 from tests.support.domain import HERE
 
 
@@ -76,9 +76,9 @@ class Cache:
         self.events.append("cache emptied")
 
 
-class Queue(MemoryJobs):
-    def __init__(self, events, **options):
-        super().__init__(**options)
+class Queue(SqliteJobs):
+    def __init__(self, events, path, **options):
+        super().__init__(path, **options)
         self.events = events
 
     async def finish(self, lease, *, errors):
@@ -89,10 +89,10 @@ class Queue(MemoryJobs):
 class World:
     """A worker and all that it works with."""
 
-    def __init__(self):
+    def __init__(self, folder):
         self.events = []
         self.store, self.cache = Store(self.events), Cache(self.events)
-        self.queue = Queue(self.events, most_attempts=2)
+        self.queue = Queue(self.events, folder / "jobs.db", most_attempts=2)
         self.metrics = Metrics()
         self.ready = asyncio.Event()
         self.ready.set()
@@ -101,7 +101,7 @@ class World:
         )
         self.worker = JobWorker(
             queue=self.queue,
-            indexer=indexer,
+            handlers={JobKind.INDEX: indexing(indexer)},
             cache=self.cache,
             ready=self._wait_ready,
             telemetry=self.metrics,
@@ -129,14 +129,15 @@ class World:
 
 
 @pytest.fixture
-async def world(monkeypatch):
+async def world(monkeypatch, tmp_path):
     monkeypatch.setattr("ragdeploy_service.rag.jobs._FIRST_PAUSE", 0.01)
-    world = World()
+    world = World(tmp_path)
     world.worker.start()
     yield world
     world.store.hold.set()
     async with asyncio.timeout(10):
         await world.worker.drain(seconds=0)
+        await world.queue.close()
 
 
 async def test_a_job_ends_after_its_chunks_can_be_found_and_the_cache_is_empty(world):
@@ -191,8 +192,8 @@ async def test_the_worker_outlives_a_bad_job(world):
     assert (await world.ended(await world.submit("good"))).state is JobState.SUCCEEDED
 
 
-async def test_nothing_is_taken_before_everything_is_ready():
-    world = World()
+async def test_nothing_is_taken_before_everything_is_ready(tmp_path):
+    world = World(tmp_path)
     world.ready.clear()
     world.worker.start()
     job_id = await world.submit("text")
@@ -211,7 +212,7 @@ async def test_a_worker_that_waits_ends_at_once(world):
 
 async def test_a_cancellation_that_comes_with_progress_counts():
     # asyncio.wait_for swallows it before Python 3.12; then the worker never ends.
-    progress = _Progress()
+    progress = _Progress(total=1)
     waiting = asyncio.create_task(progress.wait(seconds=60))
     for _ in range(3):
         await asyncio.sleep(0)
@@ -230,14 +231,23 @@ async def test_a_job_that_is_not_done_in_time_is_handed_back(world):
     assert (job.state, job.attempts) == (JobState.QUEUED, 0)
 
 
-async def test_jobs_that_would_be_lost_are_finished_first(world):
-    jobs = [await world.submit(f"text {n}", ids=[str(n)]) for n in range(5)]
-    await world.worker.drain(seconds=60)
-    assert {(await world.queue.get(job)).state for job in jobs} == {JobState.SUCCEEDED}
+async def test_a_cancelled_job_stops_and_what_it_wrote_is_answered_from(world, monkeypatch):
+    monkeypatch.setattr(type(world.queue), "lease_seconds", 0.05)
+    world.store.hold.clear()
+    job = await world.until(await world.submit("text"), JobState.RUNNING)
+    await world.queue.cancel(job)
+    async with asyncio.timeout(10):
+        while "cache emptied" not in world.events:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert world.events == ["cache emptied"]
+    assert (await world.queue.get(job.id)).state is JobState.CANCELLED
+    world.store.hold.set()
+    assert (await world.ended(await world.submit("next"))).state is JobState.SUCCEEDED
+    assert world.texts() == ["next"]
 
 
 async def test_a_job_that_another_worker_took_over_is_let_go(world, monkeypatch):
-    async def lost(lease, *, done):
+    async def lost(lease, *, done, total):
         return False
 
     monkeypatch.setattr(world.queue, "renew", lost)

@@ -1,121 +1,206 @@
 """What must happen to a job at once, as Lua for Redis (6.2 or later).
 
-Keys, in this order: the stream of jobs, the job's record (a hash), its
-documents. A record of an ended job expires; documents are deleted only when
-the job has ended well, and kept as long as the record when it has failed.
+Each script is given the keys of `redis_job_records.keys`, and the job's id
+and the seconds that an ended job is remembered as its first arguments. Times
+are Redis's own, in microseconds since 1970: of several replicas' clocks none
+could be trusted to order jobs.
 """
 
 from __future__ import annotations
 
-# Takes the entry out of the stream: group, entry.
-_LEAVE = """
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-redis.call('XDEL', KEYS[1], ARGV[2])
-"""
+_PRELUDE = """
+local STREAM, RECORD, DOCUMENTS, LAST, OPEN = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local LISTS = {queued = KEYS[6], running = KEYS[7], succeeded = KEYS[8], failed = KEYS[9],
+               cancelled = KEYS[10]}
+local JOB, REMEMBER = ARGV[1], tonumber(ARGV[2])
+local GROUP = 'indexers'
 
-# In: most jobs, job id, documents, total, time, tenant, collection. Out: 1, or 0 if the queue is
-# full. A second call for one job, after a lost reply, changes nothing.
-SUBMIT = """
-if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
-if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
-redis.call('HSET', KEYS[2], 'state', 'queued', 'total', ARGV[4], 'done', 0, 'attempts', 0,
-           'errors', '[]', 'created_at', ARGV[5], 'tenant', ARGV[6], 'collection', ARGV[7])
-redis.call('SET', KEYS[3], ARGV[3])
-redis.call('XADD', KEYS[1], '*', 'job', ARGV[2])
-return 1
-"""
+local function now()
+  local time = redis.call('TIME')
+  return string.format('%.0f', time[1] * 1000000 + time[2])
+end
 
-# In: group, entry, most attempts, time, seconds to remember. Out: {attempt, documents, tenant,
-# collection}; or why the job is given up; or nothing if it has ended already.
-BEGIN = (
-    """
-local documents = redis.call('GET', KEYS[3])
-local state = redis.call('HGET', KEYS[2], 'state')
-local failure
-if state == 'queued' or state == 'running' then
-  if not documents then
-    failure = 'The documents of this job are lost; index them again.'
-  elseif redis.call('HINCRBY', KEYS[2], 'attempts', 1) > tonumber(ARGV[3]) then
-    failure = 'Every worker that began this job ended before it.'
+local function become(state)
+  local before = redis.call('HGET', RECORD, 'state')
+  if before then redis.call('ZREM', LISTS[before], JOB) end
+  redis.call('ZADD', LISTS[state], now(), JOB)
+  redis.call('HSET', RECORD, 'state', state)
+end
+
+local function enqueue()
+  local of = redis.call('HMGET', RECORD, 'tenant', 'collection')
+  local entry = redis.call('XADD', STREAM, '*', 'job', JOB, 'tenant', of[1], 'collection', of[2])
+  redis.call('HSET', RECORD, 'entry', entry)
+end
+
+local function leave(entry)
+  redis.call('XACK', STREAM, GROUP, entry)
+  redis.call('XDEL', STREAM, entry)
+end
+
+local function open_epoch()
+  local epoch = redis.call('INCR', LAST)
+  redis.call('ZADD', OPEN, epoch, JOB)
+  redis.call('HSET', RECORD, 'epoch', epoch)
+end
+
+local function finish(state)
+  become(state)
+  redis.call('HSET', RECORD, 'finished_at', now())
+  redis.call('ZREM', OPEN, JOB)
+  redis.call('ZREMRANGEBYSCORE', LISTS[state], '-inf', now() - REMEMBER * 1000000)
+  redis.call('EXPIRE', RECORD, REMEMBER)
+  if state == 'failed' then  -- it may be tried again
+    redis.call('EXPIRE', DOCUMENTS, REMEMBER)
+  else
+    redis.call('DEL', DOCUMENTS)
   end
 end
-if documents and not failure and (state == 'queued' or state == 'running') then
-  redis.call('HSET', KEYS[2], 'state', 'running')
-  redis.call('HSETNX', KEYS[2], 'started_at', ARGV[4])
-  local record = redis.call('HMGET', KEYS[2], 'attempts', 'tenant', 'collection')
-  return {record[1], documents, record[2], record[3]}
-end
-if failure then
-  redis.call('HSET', KEYS[2], 'state', 'failed', 'errors', cjson.encode({failure}),
-             'finished_at', ARGV[4])
-end
-redis.call('EXPIRE', KEYS[2], ARGV[5])
-redis.call('EXPIRE', KEYS[3], ARGV[5])
 """
-    + _LEAVE
+
+# In: most jobs, documents, total, kind, tenant, collection, fingerprint, seconds to know the
+# request again. The key of a repeated request is KEYS[11], if it has one. Out: 'full', 'other',
+# or the id of the job. A second call for one job, after a lost reply, changes nothing.
+SUBMIT = (
+    _PRELUDE
     + """
-return failure or false
+if redis.call('EXISTS', RECORD) == 1 then return JOB end
+if KEYS[11] then
+  local known = redis.call('HMGET', KEYS[11], 'fingerprint', 'job')
+  if known[1] then
+    if known[1] == ARGV[9] then return known[2] end
+    return 'other'
+  end
+end
+if redis.call('XLEN', STREAM) >= tonumber(ARGV[3]) then return 'full' end
+redis.call('HSET', RECORD, 'total', ARGV[5], 'done', 0, 'attempts', 0, 'errors', '[]',
+           'created_at', now(), 'kind', ARGV[6], 'tenant', ARGV[7], 'collection', ARGV[8])
+redis.call('SET', DOCUMENTS, ARGV[4])
+if KEYS[11] then
+  redis.call('HSET', KEYS[11], 'fingerprint', ARGV[9], 'job', JOB)
+  redis.call('EXPIRE', KEYS[11], ARGV[10])
+end
+become('queued')
+open_epoch()
+enqueue()
+return JOB
 """
 )
 
-# The start of what follows: group, entry, consumer; does nothing unless the consumer holds it.
-_HELD = """
-if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1, ARGV[3]) == 0 then
+# In: entry, most attempts, what to say if the documents are gone, or the attempts. Out: {attempt,
+# documents, kind}; or why the job is given up; or nothing if it has ended already.
+BEGIN = (
+    _PRELUDE
+    + """
+local state = redis.call('HGET', RECORD, 'state')
+local documents = redis.call('GET', DOCUMENTS)
+if (state ~= 'queued' and state ~= 'running') or redis.call('HGET', RECORD, 'entry') ~= ARGV[3] then
+  leave(ARGV[3])
   return false
 end
+local failure = not documents and ARGV[5]
+if not failure and redis.call('HINCRBY', RECORD, 'attempts', 1) > tonumber(ARGV[4]) then
+  failure = ARGV[6]
+end
+if failure then
+  redis.call('HSET', RECORD, 'errors', cjson.encode({failure}))
+  finish('failed')
+  leave(ARGV[3])
+  return failure
+end
+become('running')
+redis.call('HSETNX', RECORD, 'started_at', now())
+local record = redis.call('HMGET', RECORD, 'attempts', 'kind')
+return {record[1], documents, record[2]}
 """
+)
 
-# In: ..., done. JUSTID leaves the count of deliveries alone.
+# The start of what follows: entry, consumer; does nothing unless the consumer holds it.
+_HELD = (
+    _PRELUDE
+    + """
+local ENTRY = ARGV[3]
+if #redis.call('XPENDING', STREAM, GROUP, ENTRY, ENTRY, 1, ARGV[4]) == 0 then return false end
+"""
+)
+
+# In: ..., done, total. JUSTID leaves the count of deliveries alone.
 RENEW = (
     _HELD
     + """
-redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, ARGV[2], 'JUSTID')
-redis.call('HSET', KEYS[2], 'done', ARGV[4])
+redis.call('XCLAIM', STREAM, GROUP, ARGV[4], 0, ENTRY, 'JUSTID')
+redis.call('HSET', RECORD, 'done', ARGV[5], 'total', ARGV[6])
 return 1
 """
 )
 
-# In: ..., errors, time, seconds to remember.
+# In: ..., errors.
 FINISH = (
     _HELD
     + """
-redis.call('HSET', KEYS[2], 'state', 'succeeded', 'errors', ARGV[4], 'finished_at', ARGV[5],
-           'done', redis.call('HGET', KEYS[2], 'total'))
-redis.call('EXPIRE', KEYS[2], ARGV[6])
-redis.call('DEL', KEYS[3])
+redis.call('HSET', RECORD, 'errors', ARGV[5], 'done', redis.call('HGET', RECORD, 'total'))
+finish('succeeded')
+leave(ENTRY)
+return 1
 """
-    + _LEAVE
-    + "return 1"
 )
 
-# In: ..., job id, change of the count of attempts. A new entry is seen at once by whoever waits.
+# In: .... A new entry is seen at once by whoever waits.
 HAND_BACK = (
     _HELD
     + """
-redis.call('HINCRBY', KEYS[2], 'attempts', ARGV[5])
-redis.call('HSET', KEYS[2], 'state', 'queued')
-redis.call('XADD', KEYS[1], '*', 'job', ARGV[4])
+redis.call('HINCRBY', RECORD, 'attempts', -1)
+become('queued')
+enqueue()
+leave(ENTRY)
+return 1
 """
-    + _LEAVE
-    + "return 1"
 )
 
-# In: ..., job id, errors, most attempts, time, seconds to remember. Out: the new state.
+# In: ..., errors, most attempts. Out: the new state.
 FAIL = (
     _HELD
     + """
-redis.call('HSET', KEYS[2], 'errors', ARGV[5])
-local state = 'queued'
-if tonumber(redis.call('HGET', KEYS[2], 'attempts')) >= tonumber(ARGV[6]) then
-  state = 'failed'
-  redis.call('HSET', KEYS[2], 'finished_at', ARGV[7])
-  redis.call('EXPIRE', KEYS[2], ARGV[8])
-  redis.call('EXPIRE', KEYS[3], ARGV[8])
+redis.call('HSET', RECORD, 'errors', ARGV[5])
+if tonumber(redis.call('HGET', RECORD, 'attempts')) >= tonumber(ARGV[6]) then
+  finish('failed')
 else
-  redis.call('XADD', KEYS[1], '*', 'job', ARGV[4])
+  become('queued')
+  enqueue()
 end
-redis.call('HSET', KEYS[2], 'state', state)
+leave(ENTRY)
+return redis.call('HGET', RECORD, 'state')
 """
-    + _LEAVE
-    + "return state"
+)
+
+# Out: the state that the job had; 'queued' or 'running' if it is cancelled by this call.
+CANCEL = (
+    _PRELUDE
+    + """
+local record = redis.call('HMGET', RECORD, 'state', 'entry')
+if record[1] == 'queued' or record[1] == 'running' then
+  finish('cancelled')
+  leave(record[2])
+end
+return record[1]
+"""
+)
+
+# In: most jobs. Out: 'full', or the state that the job had; 'failed' if it is queued again by this
+# call.
+RETRY = (
+    _PRELUDE
+    + """
+local state = redis.call('HGET', RECORD, 'state')
+if state ~= 'failed' then return state end
+if redis.call('XLEN', STREAM) >= tonumber(ARGV[3]) then return 'full' end
+redis.call('PERSIST', RECORD)
+redis.call('PERSIST', DOCUMENTS)
+redis.call('HSET', RECORD, 'attempts', 0, 'done', 0, 'errors', '[]')
+redis.call('HDEL', RECORD, 'started_at', 'finished_at')
+become('queued')
+open_epoch()
+enqueue()
+return state
+"""
 )

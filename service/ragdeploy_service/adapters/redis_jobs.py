@@ -13,13 +13,12 @@ acknowledges after the commit, so a job may run twice but is never lost.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -28,14 +27,29 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from ragdeploy_service.adapters import redis_job_scripts as scripts
-from ragdeploy_service.rag.errors import JobQueueFull, JobQueueUnavailable
+from ragdeploy_service.adapters.redis_job_records import Keys, to_entry, to_job
+from ragdeploy_service.rag import job_queue
+from ragdeploy_service.rag.errors import (
+    IdempotencyConflict,
+    JobEnded,
+    JobNotFailed,
+    JobQueueFull,
+    JobQueueUnavailable,
+)
 from ragdeploy_service.rag.job_queue import Lease
-from ragdeploy_service.rag.models import CollectionId, Document, Job, JobState
+from ragdeploy_service.rag.models import (
+    CollectionId,
+    Document,
+    Epochs,
+    Job,
+    JobKind,
+    JobPage,
+    JobState,
+)
 
 _GROUP = "indexers"
 _BLOCK_MS = 250  # a worker that is to stop waits no longer
 _RETRY_AFTER = 10.0
-_REMEMBER_SECONDS = 7 * 24 * 3600
 _FORGET_CONSUMER_MS = 3_600_000
 
 _log = structlog.get_logger(__name__)
@@ -43,8 +57,6 @@ _log = structlog.get_logger(__name__)
 
 class RedisJobs:
     """Implements `rag.job_queue.JobQueue`."""
-
-    durable = True
 
     def __init__(
         self,
@@ -57,53 +69,99 @@ class RedisJobs:
     ) -> None:
         """Use a client whose timeout is longer than the moment that `take` waits."""
         self._redis: Any = redis  # its types depend on options of the connection
-        self._prefix = f"{namespace}:job"
-        self._stream = f"{namespace}:jobs"
+        self._keys = Keys(namespace)
         self._consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         self._most_jobs = most_jobs
         self._most_attempts = most_attempts
         self._grouped = False
         self.lease_seconds = lease_seconds
-        self._submit: Any = redis.register_script(scripts.SUBMIT)
-        self._begin: Any = redis.register_script(scripts.BEGIN)
+        self._submit = redis.register_script(scripts.SUBMIT)
+        self._cancel = redis.register_script(scripts.CANCEL)
+        self._retry = redis.register_script(scripts.RETRY)
+        self._begin = redis.register_script(scripts.BEGIN)
         self._renew = redis.register_script(scripts.RENEW)
         self._finish = redis.register_script(scripts.FINISH)
         self._hand_back = redis.register_script(scripts.HAND_BACK)
         self._fail = redis.register_script(scripts.FAIL)
 
-    async def submit(self, collection: CollectionId, documents: Sequence[Document]) -> Job:
-        job_id = uuid4().hex
-        now = datetime.now(UTC)
-        payload = json.dumps([asdict(document) for document in documents], ensure_ascii=False)
-        arguments = [
-            *(self._most_jobs, job_id, payload, len(documents), now.isoformat()),
-            *(collection.tenant, collection.name),
-        ]
-        with _guarded():
-            accepted = await self._submit(keys=self._keys(job_id), args=arguments)
-        if not accepted:
-            raise JobQueueFull(
-                f"{self._most_jobs} index jobs wait already.", retry_after=_RETRY_AFTER
-            )
-        return Job(
-            id=job_id,
-            collection=collection,
-            state=JobState.QUEUED,
-            total=len(documents),
-            done=0,
-            attempts=0,
-            errors=(),
-            created_at=now,
-            started_at=None,
-            finished_at=None,
+    async def submit(
+        self,
+        collection: CollectionId,
+        documents: Sequence[Document] = (),
+        *,
+        kind: JobKind = JobKind.INDEX,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        payload = job_queue.dump(documents)
+        extra, print_ = [], ""
+        if idempotency_key is not None:
+            extra = [self._keys.repeated(collection.tenant, idempotency_key)]
+            print_ = job_queue.fingerprint(collection, kind, payload)
+        told = await self._run(
+            self._submit,
+            uuid4().hex,
+            collection,
+            *(self._most_jobs, payload, len(documents), kind, collection.tenant, collection.name),
+            *(print_, job_queue.REPEAT_SECONDS),
+            extra_keys=extra,
         )
+        if told == b"other":
+            raise IdempotencyConflict("This Idempotency-Key was used for other documents.")
+        if told == b"full":
+            raise self._full()
+        job = await self.get(told.decode())
+        if job is None:
+            raise JobQueueUnavailable("The job queue (Redis) lost a job just taken in; try again.")
+        return job
 
     async def get(self, job_id: str) -> Job | None:
         with _guarded():
-            record = await self._redis.hgetall(self._keys(job_id)[1])
-        if not record:
-            return None
-        return _job(job_id, {name.decode(): value.decode() for name, value in record.items()})
+            record = await self._redis.hgetall(self._keys.record(job_id))
+        return to_job(job_id, record) if record else None
+
+    async def jobs(
+        self, tenant: str, *, state: JobState | None, page: str | None, limit: int
+    ) -> JobPage:
+        before = f"({job_queue.page_start(page)}"
+        lists = [self._keys.listed(tenant, each) for each in ([state] if state else JobState)]
+        with _guarded():
+            async with self._redis.pipeline(transaction=True) as calls:
+                for name in lists:
+                    calls.zrevrangebyscore(name, before, "-inf", 0, limit + 1, withscores=True)
+                answers = await calls.execute()
+        found = sorted(
+            ((int(time), job.decode()) for entries in answers for job, time in entries),
+            reverse=True,
+        )
+        jobs = await asyncio.gather(*(self.get(job_id) for _, job_id in found[:limit]))
+        return JobPage(
+            jobs=tuple(job for job in jobs if job is not None),
+            next_page=str(found[limit - 1][0]) if len(found) > limit else None,
+        )
+
+    async def cancel(self, job: Job) -> Job | None:
+        before = await self._run(self._cancel, job.id, job.collection)
+        if before in {b"succeeded", b"failed"}:
+            raise JobEnded(f"The job has {before.decode()} already.")
+        return await self.get(job.id)
+
+    async def retry(self, job: Job) -> Job | None:
+        before = await self._run(self._retry, job.id, job.collection, self._most_jobs)
+        if before == b"full":
+            raise self._full()
+        if before not in {b"failed", None}:
+            raise JobNotFailed(f"The job is {before.decode()}; only a failed one is tried again.")
+        return await self.get(job.id)
+
+    async def epochs(self, collection: CollectionId) -> Epochs:
+        last, still_open = self._keys.epochs(collection)
+        with _guarded():
+            async with self._redis.pipeline(transaction=True) as calls:
+                calls.get(last)
+                calls.zrange(still_open, 0, 0, withscores=True)
+                counted, oldest = await calls.execute()
+        newest = int(counted or 0)
+        return Epochs(reached=int(oldest[0][1]) - 1 if oldest else newest, last=newest)
 
     async def take(self) -> Lease | None:
         with _guarded():
@@ -115,49 +173,42 @@ class RedisJobs:
                     raise
                 self._grouped = False  # Redis has lost its data; the next call joins anew
                 return None
-            if taken is None:
-                return None
-            entry, job_id = taken
-            arguments = [_GROUP, entry, self._most_attempts, _now(), _REMEMBER_SECONDS]
-            begun = await self._begin(keys=self._keys(job_id), args=arguments)
+        if taken is None:
+            return None
+        entry, job_id, collection = taken
+        words = (job_queue.LOST, job_queue.GIVEN_UP)
+        begun = await self._run(self._begin, job_id, collection, entry, self._most_attempts, *words)
         if not isinstance(begun, list):
             if begun:
                 _log.error("a job is given up", job=job_id, reason=begun.decode())
             return None
-        attempt, payload, tenant, name = begun
+        attempt, payload, kind = begun
         return Lease(
             job_id=job_id,
-            collection=CollectionId(tenant=tenant.decode(), name=name.decode()),
+            kind=JobKind(kind.decode()),
+            collection=collection,
             receipt=entry,
             attempt=int(attempt),
-            documents=tuple(Document(**fields) for fields in json.loads(payload)),
+            documents=job_queue.load(payload),
         )
 
-    async def renew(self, lease: Lease, *, done: int) -> bool:
-        return bool(await self._as_holder(self._renew, lease, done))
+    async def renew(self, lease: Lease, *, done: int, total: int) -> bool:
+        return bool(await self._as_holder(self._renew, lease, done, total))
 
     async def finish(self, lease: Lease, *, errors: Sequence[str]) -> bool:
-        arguments = (json.dumps(list(errors)), _now(), _REMEMBER_SECONDS)
-        return bool(await self._as_holder(self._finish, lease, *arguments))
+        return bool(await self._as_holder(self._finish, lease, json.dumps(list(errors))))
 
     async def fail(self, lease: Lease, *, error: str) -> JobState | None:
-        state = await self._as_holder(
-            self._fail,
-            lease,
-            lease.job_id,
-            json.dumps([error]),
-            self._most_attempts,
-            _now(),
-            _REMEMBER_SECONDS,
-        )
+        errors = json.dumps([error])
+        state = await self._as_holder(self._fail, lease, errors, self._most_attempts)
         return JobState(state.decode()) if state else None
 
     async def hand_back(self, lease: Lease) -> bool:
-        return bool(await self._as_holder(self._hand_back, lease, lease.job_id, -1))
+        return bool(await self._as_holder(self._hand_back, lease))
 
     async def pending(self) -> int:
         with _guarded():
-            return int(await self._redis.xlen(self._stream))
+            return int(await self._redis.xlen(self._keys.stream))
 
     async def ping(self) -> None:
         with _guarded():
@@ -170,73 +221,54 @@ class RedisJobs:
         """Make the group of workers, and forget the workers that are long gone."""
         if self._grouped:
             return
+        stream = self._keys.stream
         try:
-            await self._redis.xgroup_create(self._stream, _GROUP, id="0", mkstream=True)
+            await self._redis.xgroup_create(stream, _GROUP, id="0", mkstream=True)
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
-        for consumer in await self._redis.xinfo_consumers(self._stream, _GROUP):
+        for consumer in await self._redis.xinfo_consumers(stream, _GROUP):
             if not consumer["pending"] and consumer["idle"] > _FORGET_CONSUMER_MS:
-                await self._redis.xgroup_delconsumer(self._stream, _GROUP, consumer["name"])
+                await self._redis.xgroup_delconsumer(stream, _GROUP, consumer["name"])
         self._grouped = True
 
-    async def _abandoned(self) -> tuple[str, str] | None:
+    async def _abandoned(self) -> tuple[str, str, CollectionId] | None:
         """Claim a job whose worker has stopped renewing it."""
         _, entries, *_ = await self._redis.xautoclaim(
-            self._stream,
+            self._keys.stream,
             _GROUP,
             self._consumer,
             min_idle_time=int(self.lease_seconds * 1000),
             count=1,
         )
-        return _entry(entries)
+        return to_entry(entries)
 
-    async def _next(self) -> tuple[str, str] | None:
+    async def _next(self) -> tuple[str, str, CollectionId] | None:
         streams = await self._redis.xreadgroup(
-            _GROUP, self._consumer, {self._stream: ">"}, count=1, block=_BLOCK_MS
+            _GROUP, self._consumer, {self._keys.stream: ">"}, count=1, block=_BLOCK_MS
         )
-        return _entry(streams[0][1]) if streams else None
+        return to_entry(streams[0][1]) if streams else None
 
     async def _as_holder(self, script: Any, lease: Lease, *arguments: Any) -> Any:
+        held = (lease.receipt, self._consumer)
+        return await self._run(script, lease.job_id, lease.collection, *held, *arguments)
+
+    async def _run(
+        self,
+        script: Any,
+        job_id: str,
+        collection: CollectionId,
+        *arguments: Any,
+        extra_keys: Sequence[str] = (),
+    ) -> Any:
         with _guarded():
             return await script(
-                keys=self._keys(lease.job_id),
-                args=[_GROUP, lease.receipt, self._consumer, *arguments],
+                keys=[*self._keys.of(job_id, collection), *extra_keys],
+                args=[job_id, job_queue.REMEMBER_SECONDS, *arguments],
             )
 
-    def _keys(self, job_id: str) -> list[str]:
-        record = f"{self._prefix}:{job_id}"
-        return [self._stream, record, f"{record}:documents"]
-
-
-def _entry(entries: Sequence[Any]) -> tuple[str, str] | None:
-    """Entry id and job id of the first entry that still has its fields."""
-    for entry, fields in entries:
-        if fields:
-            return entry.decode(), fields[b"job"].decode()
-    return None
-
-
-def _job(job_id: str, record: dict[str, str]) -> Job:
-    def time(name: str) -> datetime | None:
-        return datetime.fromisoformat(record[name]) if name in record else None
-
-    return Job(
-        id=job_id,
-        collection=CollectionId(tenant=record["tenant"], name=record["collection"]),
-        state=JobState(record["state"]),
-        total=int(record["total"]),
-        done=int(record["done"]),
-        attempts=int(record["attempts"]),
-        errors=tuple(json.loads(record["errors"])),
-        created_at=datetime.fromisoformat(record["created_at"]),
-        started_at=time("started_at"),
-        finished_at=time("finished_at"),
-    )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()
+    def _full(self) -> JobQueueFull:
+        return JobQueueFull(f"{self._most_jobs} jobs wait already.", retry_after=_RETRY_AFTER)
 
 
 @contextmanager

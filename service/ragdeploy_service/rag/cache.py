@@ -32,7 +32,8 @@ class KeyBase:
     def key(self, question: Question) -> str:
         """Name the answer to a question: 64 hex digits, the same on every replica."""
         asked = asdict(question)
-        del asked["use_cache"]
+        for about_this_request in ("use_cache", "timeout", "min_epoch"):
+            del asked[about_this_request]
         material = {"version": _VERSION, **asdict(self), **asked, "text": question.canonical}
         return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()
 

@@ -7,6 +7,8 @@ address, path or secret; those go to the log.
 
 from __future__ import annotations
 
+from ragdeploy_service.rag.models import Stage
+
 
 class RagError(Exception):
     """Base of every error the service raises on purpose."""
@@ -49,7 +51,11 @@ class TooManyStreams(Unavailable):
 
 
 class DeadlineExceeded(RagError):
-    """A question could not be answered in the time it had."""
+    """A question could not be answered in the time it had; ``stage`` is where that ended."""
+
+    def __init__(self, message: str, *, stage: Stage) -> None:
+        super().__init__(message)
+        self.stage = stage
 
 
 class ConfigurationError(RagError):
@@ -71,6 +77,18 @@ class LimitExceeded(RagError):
         super().__init__(message)
         self.policy = policy
         self.retry_after = retry_after
+
+
+class IdempotencyConflict(RagError):
+    """The idempotency key was used for another request."""
+
+
+class JobNotFailed(RagError):
+    """Only a job that failed can be tried again."""
+
+
+class JobEnded(RagError):
+    """The job has ended, so there is nothing to cancel."""
 
 
 class ModelUnavailable(RagError):

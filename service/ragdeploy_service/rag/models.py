@@ -130,6 +130,7 @@ class Part(StrEnum):
 class Stage(StrEnum):
     """A step of the work whose time is measured."""
 
+    JOBS = "jobs"
     CACHE = "cache"
     EMBED = "embed"
     RETRIEVE = "retrieve"
@@ -159,25 +160,40 @@ class Answer:
     degraded: tuple[Part, ...] = ()
 
 
+class JobKind(StrEnum):
+    """What a job does; the worker has a handler for each."""
+
+    INDEX = "index"
+
+
 class JobState(StrEnum):
-    """How far an index job has come; it ends as ``succeeded`` or ``failed``."""
+    """How far a job has come; it ends as ``succeeded``, ``failed`` or ``cancelled``."""
 
     QUEUED = "queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is done for the job."""
+        return self not in {JobState.QUEUED, JobState.RUNNING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Documents given to be indexed in a collection, and what became of them.
+    """Work on a collection that was accepted, and what became of it.
 
-    ``done`` and ``total`` count documents; ``attempts`` counts workers that
-    began it; the times are in UTC.
+    ``epoch`` counts the jobs of the collection from 1, in the order they were
+    accepted. ``done`` and ``total`` count documents; ``attempts`` counts
+    workers that began it; the times are in UTC.
     """
 
     id: str
+    kind: JobKind
     collection: CollectionId
+    epoch: int
     state: JobState
     total: int
     done: int
@@ -186,3 +202,23 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPage:
+    """Some jobs, and where the next page begins; None after the last."""
+
+    jobs: tuple[Job, ...]
+    next_page: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epochs:
+    """How far the jobs of a collection have come.
+
+    ``last`` is the epoch of the job accepted last, 0 before the first. Every job up to
+    ``reached`` has ended.
+    """
+
+    reached: int
+    last: int

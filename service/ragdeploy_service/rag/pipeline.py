@@ -9,6 +9,7 @@ from ragdeploy_service.rag.account import Account
 from ragdeploy_service.rag.answer_text import safe
 from ragdeploy_service.rag.cache import KeyBase
 from ragdeploy_service.rag.clock import Clock
+from ragdeploy_service.rag.epochs import EpochGate
 from ragdeploy_service.rag.errors import CacheUnavailable, LanguageModelUnavailable
 from ragdeploy_service.rag.extract import extract
 from ragdeploy_service.rag.models import Answer, AnswerMode, CacheState, Part, Passage, Stage
@@ -50,6 +51,7 @@ class Pipeline:
         retriever: Retriever,
         llm: LanguageModel | None,
         cache: AnswerCache,
+        epochs: EpochGate,
         prompt: Prompt,
         keys: KeyBase,
         link_hosts: Set[str],
@@ -61,6 +63,7 @@ class Pipeline:
         )
         self._link_hosts = link_hosts
         self._cache = cache
+        self._epochs = epochs
         self._keys = keys
         self._telemetry = telemetry
         self._answers: SingleFlight[tuple[str, str], Progress, Outcome] = SingleFlight()
@@ -69,6 +72,7 @@ class Pipeline:
     async def retrieve(self, question: Question) -> Retrieval:
         """Find passages and leave it at that; raises what `Retriever.retrieve` does."""
         clock = Clock(self._telemetry)
+        await self._wait(question, clock)
         passages = await self._retriever.retrieve(question, clock)
         return Retrieval(passages=passages, timings=clock.timings)
 
@@ -89,6 +93,7 @@ class Pipeline:
         """
         clock = Clock(self._telemetry)
         audience = Audience(tell=listener, streams=True) if listener else NOBODY
+        await self._wait(question, clock)
         if not question.use_cache:
             self._require_tokens(account)
             answer = await self._answer(question, account, key=None, clock=clock, audience=audience)
@@ -124,6 +129,14 @@ class Pipeline:
     def _require_tokens(self, account: Account) -> None:
         if self._writer is not None:
             account.require_tokens()
+
+    async def _wait(self, question: Question, clock: Clock) -> None:
+        """Let the jobs end that the question must know."""
+        if question.min_epoch is not None:
+            with clock(Stage.JOBS):
+                await self._epochs.wait(
+                    question.collection, question.min_epoch, seconds=question.timeout
+                )
 
     async def _look_up(
         self, question: Question, key: str, clock: Clock

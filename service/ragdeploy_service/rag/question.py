@@ -14,7 +14,9 @@ class Question:
     """A question to the documents of one collection.
 
     ``min_score`` bounds the cosine similarity, -1 to 1. A question with ``use_cache`` may be
-    answered with what was answered before, or is being answered for somebody else now.
+    answered with what was answered before, or is being answered for somebody else now. It is
+    answered within ``timeout`` seconds or not at all, and not before every job of its collection
+    up to ``min_epoch`` has ended.
     """
 
     text: str
@@ -24,6 +26,8 @@ class Question:
     min_score: float
     where: Filter | None = None
     use_cache: bool = True
+    timeout: float = 60.0
+    min_epoch: int | None = None
 
     @property
     def canonical(self) -> str:

@@ -82,7 +82,8 @@ class Retriever:
                 vectors = await self._embedder.embed_queries([text])
         except TimeoutError as error:
             raise DeadlineExceeded(
-                f"The embedding model did not come to the question in {_EMBED_SECONDS:g} s."
+                f"The embedding model did not come to the question in {_EMBED_SECONDS:g} s.",
+                stage=Stage.EMBED,
             ) from error
         row: Vectors = vectors[0]
         return row

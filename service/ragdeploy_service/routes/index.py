@@ -1,14 +1,13 @@
-"""``POST /index`` takes documents in; ``GET /jobs/{id}`` says what became of them."""
+"""``POST /index`` takes documents in."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Response, status
+from fastapi import APIRouter, Response, status
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -20,9 +19,10 @@ from pydantic import (
 
 from ragdeploy_service.problems import documented
 from ragdeploy_service.rag.access import Access
-from ragdeploy_service.rag.models import CollectionId, Document, Job, JobState
-from ragdeploy_service.routes.dependencies import Parts, Tenant
+from ragdeploy_service.rag.models import CollectionId, Document
+from ragdeploy_service.routes.dependencies import IdempotencyKey, Parts, Tenant
 from ragdeploy_service.routes.guard import GuardedRoute, needs
+from ragdeploy_service.routes.jobs import Accepted, accept
 from ragdeploy_service.routes.questions import CollectionName
 
 router = APIRouter(tags=["documents"], route_class=GuardedRoute)
@@ -33,7 +33,6 @@ _METADATA_BYTES = 16_384
 _METADATA_DEPTH = 16
 _ID_BYTES = 512
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_JOB_ID = re.compile(r"[0-9a-f]{32}")
 
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 
@@ -95,29 +94,6 @@ class IndexRequest(BaseModel):
         return value
 
 
-class Accepted(BaseModel):
-    """A job that will index the documents."""
-
-    job_id: str = Field(description="Ask for it at /jobs/{job_id}.")
-    message: str
-    count: int = Field(description="Documents taken in.")
-
-
-class JobStatus(BaseModel):
-    """What became of a job."""
-
-    job_id: str
-    collection: str
-    state: JobState
-    done: int = Field(description="Documents that are indexed.")
-    total: int = Field(description="Documents that were given.")
-    attempts: int = Field(description="Workers that began it.")
-    errors: list[str] = Field(description="A sentence for each document or attempt that failed.")
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-
-
 @router.post(
     "/index",
     dependencies=[needs(Access.INDEX)],
@@ -125,27 +101,17 @@ class JobStatus(BaseModel):
     responses=documented(401, 403, 413, 415, 422, 429, 503),
     summary="Index documents",
 )
-async def index(body: IndexRequest, response: Response, parts: Parts, tenant: Tenant) -> Accepted:
+async def index(
+    body: IndexRequest,
+    response: Response,
+    parts: Parts,
+    tenant: Tenant,
+    idempotency_key: IdempotencyKey = None,
+) -> Accepted:
     """Take documents in and index them in the background."""
     collection = CollectionId(tenant=tenant, name=body.collection or parts.settings.collection)
-    job = await parts.queue.submit(collection, _documents(body))
-    parts.metrics.job(JobState.QUEUED, documents=job.total)
-    response.headers["Location"] = f"/jobs/{job.id}"
-    return Accepted(job_id=job.id, message="Indexing started", count=len(body.documents))
-
-
-@router.get(
-    "/jobs/{job_id}",
-    dependencies=[needs(Access.INDEX, counted=False)],
-    responses=documented(401, 403, 404, 503),
-    summary="Ask for an index job",
-)
-async def job(job_id: str, parts: Parts, tenant: Tenant) -> JobStatus:
-    """Say how far a job has come. Jobs that have ended are remembered for a week."""
-    found = await parts.queue.get(job_id) if _JOB_ID.fullmatch(job_id) else None
-    if found is None or found.collection.tenant != tenant:
-        raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such job.")
-    return _status(found)
+    job = await parts.queue.submit(collection, _documents(body), idempotency_key=idempotency_key)
+    return accept(job, response, parts, message="Indexing started")
 
 
 def _one_each(value: list[Any] | None, info: ValidationInfo) -> None:
@@ -183,18 +149,3 @@ def _derived_id(text: str, metadata: dict[str, Any]) -> str:
     """Name a document by its text and where it comes from, 32 hex digits."""
     source = json.dumps(metadata.get("source"), sort_keys=True)
     return hashlib.blake2b(f"{source}\0{text}".encode(), digest_size=16).hexdigest()
-
-
-def _status(found: Job) -> JobStatus:
-    return JobStatus(
-        job_id=found.id,
-        collection=found.collection.name,
-        state=found.state,
-        done=found.done,
-        total=found.total,
-        attempts=found.attempts,
-        errors=list(found.errors),
-        created_at=found.created_at,
-        started_at=found.started_at,
-        finished_at=found.finished_at,
-    )

@@ -58,6 +58,19 @@ class RetrieveRequest(BaseModel):
         "found by meaning, not what is found by words.",
     )
 
+    min_epoch: int | None = Field(
+        None,
+        ge=0,
+        description="Wait until every job of the collection up to this `epoch` (as `/index` gave "
+        "it) has ended; then the answer knows their documents.",
+    )
+    timeout_ms: int | None = Field(
+        None,
+        ge=1,
+        le=600_000,
+        description="Longest time to the answer, in milliseconds; the service's own if absent.",
+    )
+
     def to_domain(
         self, settings: ServiceSettings, *, tenant: str, use_cache: bool = False
     ) -> Question:
@@ -77,6 +90,12 @@ class RetrieveRequest(BaseModel):
             min_score=settings.min_score if self.min_score is None else self.min_score,
             where=to_domain(self.filters) if self.filters else None,
             use_cache=use_cache,
+            timeout=(
+                settings.query_timeout_seconds
+                if self.timeout_ms is None
+                else self.timeout_ms / 1000
+            ),
+            min_epoch=self.min_epoch,
         )
 
 
