@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.service.api import SCALING, ask, counter, index, problem
+from tests.service.sse import events
 from tests.support.keys import with_key, write_keys
 from tests.support.waiting import eventually
 
@@ -38,7 +39,7 @@ def keys(tmp_path):
         free={"requests_per_minute": 0},
         seven={"requests_per_minute": 7},
         plain={},
-        talker={"requests_per_minute": 0, "tokens_per_minute": 150},
+        talker={"requests_per_minute": 0, "tokens_per_minute": 110},
         saver={"requests_per_minute": 0, "budget": {"tokens": 150, "period": "month"}},
     )
 
@@ -111,7 +112,7 @@ def test_tokens_of_the_language_model_are_limited_and_extracts_are_not(run_servi
         assert generated(client, number).status_code == 200
     refused = generated(client, 3)
     details = problem(refused, 429)
-    assert "150 tokens" in details["detail"]
+    assert "110 tokens" in details["detail"]
     assert details["violated-policies"] == ["tokens"]
     assert int(refused.headers["retry-after"]) > 20
     assert len(llm.calls) == 2
@@ -143,6 +144,21 @@ def test_a_budget_is_spent_over_all_replicas_and_what_is_cached_costs_nothing(
     assert refused.headers["ratelimit"].startswith('"budget";r=0;t=')
     assert generated(one, 1).json()["cached"] == "exact"
     assert len(llm.calls) == 2
+
+
+def test_an_answer_that_nobody_waits_for_is_charged_as_far_as_it_has_come(run_service, keys, llm):
+    service = run_service(RAG_API_KEYS_DIR=str(keys), OPENAI_BASE_URL=llm.url)
+    index(with_key(service, "free"), SCALING)
+    client = with_key(service, "talker")
+    llm.delay = 20
+    body = {**QUESTION, "stream": True}
+    with client.stream("POST", "/query", json=body) as response:
+        next(event for event in events(response.iter_lines()) if event.name == "message")
+    payer = {"key": "talker", "model": "gpt-4o-mini", "tenant": "default"}
+    eventually(
+        lambda: counter(service.http, "rag_llm_calls_total", **payer) == 1, what="it is charged"
+    )
+    assert problem(generated(client, 2), 429)["violated-policies"] == ["tokens"]
 
 
 def test_tokens_and_calls_are_counted_by_key_tenant_and_model(run_service, keys, llm):

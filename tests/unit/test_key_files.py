@@ -6,6 +6,8 @@ import json
 from hashlib import sha256
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ragdeploy_service.access.key_file import BadKeyFile, digest_of, read_key_file
 from ragdeploy_service.rag.access import Access, Budget, Limits, Period
@@ -111,3 +113,14 @@ def test_a_wrong_file_says_what_is_wrong_and_nothing_of_what_is_in_it(read, cont
     assert reason in str(wrong.value)
     assert "very-secret" not in str(wrong.value)
     assert "Acme" not in str(wrong.value)
+
+
+@given(st.binary(max_size=200) | st.binary(max_size=100).map(lambda some: b"{" + some))
+def test_whatever_a_file_holds_it_is_a_key_or_told_to_be_none(tmp_path_factory, content):
+    file = tmp_path_factory.getbasetemp() / "any"
+    file.write_bytes(content)
+    try:
+        stored = read_key_file(file, defaults=DEFAULTS)
+    except BadKeyFile:
+        return
+    assert stored is None or len(stored.sha256) == 32
