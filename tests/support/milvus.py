@@ -83,8 +83,11 @@ class MilvusServer:
         port = free_port()
         ports = [argument for name in _PORTS for argument in (f"--{name}-port", str(free_port()))]
         command = [program, "--data", folder, "--proxy-port", str(port), *ports]
-        log = folder / "milvus.log"
-        return cls(f"http://127.0.0.1:{port}", Process(command, log=log, name="milvus"))
+        # Two ports have no argument, and where one is taken, Milvus ends without a word: this one,
+        # and etcd's for its peers, 2380. So there is one such server on a machine at a time.
+        env = os.environ | {"METRICS_PORT": str(free_port())}
+        process = Process(command, log=folder / "milvus.log", env=env, name="milvus")
+        return cls(f"http://127.0.0.1:{port}", process)
 
     def start(self) -> Self:
         """Start it if it is ours, and return once it accepts connections."""
