@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -13,9 +12,11 @@ from pymilvus import AsyncMilvusClient
 from ragdeploy_service.adapters.milvus_calls import COMMIT, READ, WRITE, CollectionGone, within
 from ragdeploy_service.adapters.milvus_catalog import Opened
 from ragdeploy_service.adapters.milvus_filters import any_of, attributes, condition, literal
+from ragdeploy_service.adapters.milvus_pages import START, Place
 from ragdeploy_service.adapters.milvus_schema import BM25, TEXT_BYTES, VECTOR, WORDS
 from ragdeploy_service.rag.analysis import words
-from ragdeploy_service.rag.errors import InvalidPage, SearchModeUnsupported
+from ragdeploy_service.rag.coalescing import Coalescer
+from ragdeploy_service.rag.errors import SearchModeUnsupported
 from ragdeploy_service.rag.filters import Filter
 from ragdeploy_service.rag.models import Chunk, Passage, SearchMode
 from ragdeploy_service.rag.ports import DocumentEntry, DocumentPage, Vectors
@@ -35,32 +36,19 @@ _CHUNK = ["id", "doc_id", "position", "start", "text", "metadata"]
 NO_ROW: Mapping[str, Any] = {"filter": any_of("id", [""]), "output_fields": ["id"]}
 
 
+# Calls to a server at a time, and questions in one call; more of either only makes them wait for
+# each other's answers.
+_SEARCHES = 4
+_SEARCHED_TOGETHER = 32
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """How far a list of documents has come: the last row that was read, and its document."""
+class _Search:
+    """What questions must have in common to be searched for together."""
 
-    row: str
-    document: str | None
-
-    def write(self) -> str:
-        """Make a page token of it."""
-        data = json.dumps([self.row, self.document]).encode()
-        return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-    @classmethod
-    def read(cls, page: str) -> _Place:
-        """Understand a page token, which may be anything."""
-        try:
-            row, document = json.loads(base64.urlsafe_b64decode(page + "=" * (-len(page) % 4)))
-        except (ValueError, TypeError) as error:
-            raise InvalidPage(_NO_PAGE) from error
-        if not isinstance(row, str) or not isinstance(document, str):
-            raise InvalidPage(_NO_PAGE)
-        return cls(row=row, document=document)
-
-
-_START = _Place(row="", document=None)
-_NO_PAGE = "This is not the page token of a list of documents; leave it out to begin anew."
+    field: str
+    top_k: int
+    condition: str
 
 
 class MilvusCollection:
@@ -70,6 +58,12 @@ class MilvusCollection:
         self._client = client
         self._opened = opened
         self._unflushed = 0
+        self._searches = Coalescer(
+            self._search_together,
+            # Milvus Lite shares our process, and searches one after the other anyway.
+            concurrency=1 if opened.server.lite else _SEARCHES,
+            most=_SEARCHED_TOGETHER,
+        )
         self.gone = False
 
     @property
@@ -111,16 +105,24 @@ class MilvusCollection:
     async def _search(
         self, query: Vectors | str, *, field: str, top_k: int, where: Filter | None
     ) -> list[tuple[Chunk, float]]:
-        answers = await self._call(
+        kind = _Search(field=field, top_k=top_k, condition=condition(where))
+        hits = await within(READ, "search", lambda: self._searches.submit(kind, query))
+        return [(_chunk(hit["entity"]), float(hit["distance"])) for hit in hits]
+
+    async def _search_together(
+        self, kind: _Search, queries: Sequence[Vectors | str]
+    ) -> Sequence[Sequence[Any]]:
+        """Hits of each query."""
+        hits: Sequence[Sequence[Any]] = await self._call(
             "search",
             READ,
-            data=[query],
-            anns_field=field,
-            limit=top_k,
-            filter=condition(where),
+            data=list(queries),
+            anns_field=kind.field,
+            limit=kind.top_k,
+            filter=kind.condition,
             output_fields=_CHUNK,
         )
-        return [(_chunk(hit["entity"]), float(hit["distance"])) for hit in answers[0]]
+        return hits
 
     async def chunk_ids(self, document_ids: Set[str]) -> set[str]:
         found = await self._ids(any_of("doc_id", sorted(document_ids)))
@@ -164,7 +166,7 @@ class MilvusCollection:
         `rag.chunking.chunk_id` begins the ids of a document's chunks alike, so old and new rows
         of a document that is being replaced stand together, and the list shows one.
         """
-        place = _START if page is None else _Place.read(page)
+        place = START if page is None else Place.read(page)
         found: list[DocumentEntry] = []
         while rows := await self._first_rows(where, after=place, limit=limit + 1 - len(found)):
             for row in rows:
@@ -172,10 +174,10 @@ class MilvusCollection:
                     if len(found) == limit:
                         return DocumentPage(documents=tuple(found), next_page=place.write())
                     found.append(DocumentEntry(id=row["doc_id"], metadata=_json(row["metadata"])))
-                place = _Place(row=row["id"], document=row["doc_id"])
+                place = Place(row=row["id"], document=row["doc_id"])
         return DocumentPage(documents=tuple(found), next_page=None)
 
-    async def _first_rows(self, where: Filter | None, *, after: _Place, limit: int) -> list[Any]:
+    async def _first_rows(self, where: Filter | None, *, after: Place, limit: int) -> list[Any]:
         """First rows of documents in the order of their ids."""
         parts = ["position == 0", f"id > {literal(after.row)}", condition(where)]
         rows: list[Any] = await self._call(

@@ -66,9 +66,13 @@ class Layout:
             timeout=timeout,
         )
         indexes = client.prepare_index_params()
-        # Exact, and ready at once after a restart; Lite's graph index is built anew each time.
-        kind = "FLAT" if server.lite else "AUTOINDEX"
-        indexes.add_index(VECTOR, index_type=kind, metric_type="COSINE")
+        if server.lite:
+            # Exact. Our vectors have length 1, so that the inner product is the cosine; for COSINE,
+            # Lite would work out the length of every row at every search: 19 ms for 12,000 rows
+            # instead of 9.
+            indexes.add_index(VECTOR, index_type="FLAT", metric_type="IP")
+        else:
+            indexes.add_index(VECTOR, index_type="AUTOINDEX", metric_type="COSINE")
         if server.bm25:
             indexes.add_index(
                 BM25,
