@@ -11,6 +11,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION ?= 0.13.9
 HADOLINT_VERSION ?= 2.15.1
 SHELLCHECK_VERSION ?= 0.11.0.1
+# Milvus as one program from PyPI; the version is the server's own.
+MILVUS_PACKAGE_VERSION ?= 2.3.5
 PORT ?= 8000
 
 # Images: what is built here, and what is pulled.
@@ -110,8 +112,19 @@ format: $(VENV)/.dev ## Format the code and mend what the linter can mend.
 	@$(BIN)/ruff format --quiet .
 
 .PHONY: bench-service
-bench-service: $(VENV)/.dev ## Index the Python documentation and measure indexing, retrieval and latency.
-	@$(BIN)/python -m benchmarks.service $(ARGS)
+bench-service: $(VENV)/.dev .cache/venv-baseline/.done .cache/venv-milvus/.done ## Measure the service beside the tutorial's, on Milvus Lite and Milvus (ARGS=--quick; the first time fetches 3 GB).
+	@PATH=$$PATH:$(CURDIR)/.cache/venv-milvus/bin $(BIN)/python -m benchmarks.service $(ARGS)
+
+# What the service is measured against and on, in environments of their own.
+.cache/venv-baseline/.done: benchmarks/service/baseline/requirements.txt | $(UV)
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(@D)
+	@$(UV) pip install --quiet --python $(@D)/bin/python --requirements $<
+	@touch $@
+
+.cache/venv-milvus/.done: | $(UV)
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(@D)
+	@$(UV) pip install --quiet --python $(@D)/bin/python milvus==$(MILVUS_PACKAGE_VERSION)
+	@touch $@
 
 .PHONY: bench-operator
 bench-operator: $(VENV)/.dev ## Count the operator's writes from the API server's audit log, and time it.

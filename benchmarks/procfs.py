@@ -14,7 +14,21 @@ def processor_seconds(pid: int) -> float:
 
 def peak_megabytes(pid: int) -> float:
     """The most memory that it had at once (VmHWM of proc_pid_status(5))."""
+    return _megabytes(pid, "VmHWM:")
+
+
+def resident_megabytes(pid: int) -> float:
+    """The memory that it has now (VmRSS of proc_pid_status(5))."""
+    return _megabytes(pid, "VmRSS:")
+
+
+def forget_peak(pid: int) -> None:
+    """Let ``peak_megabytes`` count from now (proc_pid_clear_refs(5))."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def _megabytes(pid: int, name: str) -> float:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(name):
             return int(line.split()[1]) / 1024
-    raise ValueError(f"no VmHWM for process {pid}")
+    raise ValueError(f"no {name} for process {pid}")

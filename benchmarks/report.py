@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import quantiles
 
 _WIDEST = 60  # characters; a longer value sticks out of its column
@@ -24,17 +25,35 @@ class Row:
 
 def print_report(rows: Iterable[Row], *, setting: str) -> None:
     """Print the rows under the commit, the machine and the setting they belong to."""
+    cells = ((row.measure, row.value, row.target) for row in rows)
+    print_table(("measure", "value", "target"), cells, setting=setting)
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, setting: str) -> None:
+    """Print cells under the commit, the machine and the setting they belong to."""
     print(f"\ncommit {commit()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-    print(f"{os.cpu_count()} cores, Python {platform.python_version()}; {setting}\n")
-    cells = [("measure", "value", "target"), *((r.measure, r.value, r.target) for r in rows)]
+    print(
+        f"{os.cpu_count()} cores, {_processor()}, Python {platform.python_version()}; {setting}\n"
+    )
+    cells = [headings, *rows]
     fitting = [row for row in cells if len(row[1]) <= _WIDEST]
-    widths = [max(len(row[column]) for row in fitting) for column in range(3)]
+    widths = [max(len(row[column]) for row in fitting) for column in range(len(headings))]
     for number, row in enumerate(cells):
         print(
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         )
         if number == 0:
             print("  ".join("-" * width for width in widths))
+
+
+def _processor() -> str:
+    """The processor's name as Linux tells it, or the kind of machine."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
 
 
 def milliseconds(values: Sequence[float]) -> str:

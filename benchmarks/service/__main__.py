@@ -1,164 +1,151 @@
-"""``make bench-service``: the service on a laptop, from an empty folder to answers.
+"""``make bench-service``: our service and the tutorial's, side by side on one machine.
 
-Indexes the Python documentation with the product's own command, asks twenty
-questions whose pages are known, and measures answers. Service, clients and
-the stand-in for the language model share the machine.
+Both have the same 10,000 passages of the Python documentation, the same
+questions and the same stand-in for a language model, and are asked in turn.
+Ours runs as on a laptop (Milvus Lite, nothing else) and as in a cluster
+(Milvus server, Redis).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
-import json
-import re
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.procfs import peak_megabytes, processor_seconds
-from benchmarks.report import Row, milliseconds, print_report
-from benchmarks.service import corpus, load
+from benchmarks.report import print_table
+from benchmarks.service import passages
+from benchmarks.service.contenders import Contender, demand_baseline
 from benchmarks.service.llm import language_model
-from ragdeploy_service.adapters.model_files import ModelFiles, ensure_model
-from ragdeploy_service.documents import find_files, read_file
+from benchmarks.service.measures import Bench, Figure, Plan, say
+from benchmarks.service.scene import Scene
+from benchmarks.service.soak import soak
+from benchmarks.service.wrk import Questions, demand_wrk
+from ragdeploy_service.adapters.model_files import ensure_model
 from ragdeploy_service.settings import ServiceSettings
-from tests.support.service import ServiceProcess
 
 ROOT = Path(__file__).parents[2]
-QUESTIONS = ROOT / "examples" / "python-docs" / "questions.jsonl"
-RAGDEPLOY = Path(sys.executable).with_name("ragdeploy")
 LLM_MS = 50
+STORED = 10_000
+
+HEADINGS = ("measure", "target", "ours, Milvus Lite", "ours, Milvus", "tutorial", "ratio")
+
+FULL = Plan(seconds=8, rounds=3, texts=480, starts=3)
+QUICK = Plan(seconds=3, rounds=1, texts=96, starts=1)
 
 
-_TEMPLATES = (
-    "What is {}?",
-    "How do I use {}?",
-    "Show me an example of {}.",
-    "What changed lately in {}?",
-    "Which errors come from {}?",
-    "Is {} safe to use from several threads?",
-    "Where do I find the reference of {}?",
-    "Why would I choose {} over something else?",
-    "What should I know before I start with {}?",
-    "Who is {} meant for?",
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """One line of the table. Of a rate more is better, of a time less."""
+
+    name: str
+    target: str
+    of: Callable[[Bench], Callable[[Contender], Figure]]
+    theirs: bool = True
+    more_is_better: bool = True
+
+
+MEASURES = (
+    Measure(name="unique questions, 64 clients", target=">= 20 x", of=lambda b: b.unique),
+    Measure(
+        name="repeated question, 64 clients", target=">= 2 x, p99 < 10 ms", of=lambda b: b.repeated
+    ),
+    Measure(
+        name="retrieve only, 32 clients", target=">= 250/s", of=lambda b: b.retrieve, theirs=False
+    ),
+    Measure(
+        name="retrieve only, p50 alone",
+        target="<= 12 ms",
+        of=lambda b: b.retrieve_alone,
+        theirs=False,
+        more_is_better=False,
+    ),
+    Measure(
+        name="added to the LLM's time",
+        target="<= 15 ms",
+        of=lambda b: b.added,
+        more_is_better=False,
+    ),
+    Measure(
+        name="LLM calls for 100 identical questions",
+        target="1",
+        of=lambda b: b.identical,
+        more_is_better=False,
+    ),
+    Measure(name="indexing, passages of 128 tokens", target=">= 60/s", of=lambda b: b.indexing),
+    Measure(
+        name="p99 during a bulk load, over idle",
+        target="<= 2 x",
+        of=lambda b: b.during_load,
+        more_is_better=False,
+    ),
+    Measure(
+        name="memory, idle -> 64 clients", target="", of=lambda b: b.memory, more_is_better=False
+    ),
+    Measure(name="start to ready", target="< 3 s", of=lambda b: b.start, more_is_better=False),
 )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.service", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10, help="length of each load")
-    parser.add_argument("--data", type=Path, help="empty folder to fill and keep")
+    parser = argparse.ArgumentParser(prog="make bench-service ARGS=...", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few minutes, rough figures")
+    parser.add_argument("--only", default="", help="measures whose names contain this")
+    parser.add_argument("--soak", type=float, metavar="MINUTES", help="this alone, for so long")
     options = parser.parse_args()
-
-    docs = corpus.python_docs()
+    demand_wrk()
+    demand_baseline()
     settings = ServiceSettings(data_dir=ROOT / ".ragdeploy", embedding_model_dir=None)
     model = asyncio.run(ensure_model(settings))
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = options.data or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        rows = _measure(folder, docs, model, options.seconds)
-    print_report(rows, setting="service, clients and language model share the machine")
+    texts = passages.load(model, stored=STORED)
+    questions = Questions(file=texts.questions)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        llm = stack.enter_context(language_model(delay_ms=LLM_MS))
+        scene = Scene(stack, folder=folder, model=model, passages=texts, llm=llm)
+        if options.soak:
+            soak(scene.cluster(), questions, seconds=options.soak * 60)
+            return
+        plan = QUICK if options.quick else FULL
+        bench = Bench(plan=plan, questions=questions, further=texts.further, llm=llm)
+        rows = list(_compare(scene, bench, only=options.only))
+    setting = f"{STORED:,} passages, LLM {LLM_MS} ms; all share the machine"
+    print_table(HEADINGS, rows, setting=setting)
 
 
-def _measure(folder: Path, docs: Path, model: ModelFiles, seconds: float) -> list[Row]:
-    environment = {"RAG_EMBEDDING_MODEL_DIR": str(model.folder.absolute())}
-    rows: list[Row] = []
-    with _started(environment, folder, rows) as service:
-        rows += [*_index(service, docs), *_evaluate(service)]
-        rows += _answers(service, _unique_questions(docs), "extract", seconds)
-    with language_model(delay_ms=LLM_MS) as llm:
-        environment |= {"OPENAI_BASE_URL": llm}
-        with _started(environment, folder, rows) as service:
-            rows += _answers(service, _unique_questions(docs), f"LLM {LLM_MS} ms", seconds)
-    return rows
+def _compare(scene: Scene, bench: Bench, *, only: str) -> Iterator[tuple[str, ...]]:
+    laptop, cluster, tutorial = scene.laptop(), scene.cluster(), scene.tutorial()
+    for contender in (laptop, cluster, tutorial):
+        bench.warm(contender)
+    for measure in MEASURES:
+        if only in measure.name:
+            say(measure.name)
+            ours = [laptop, cluster]
+            contenders = [*ours, tutorial] if measure.theirs else ours
+            figures = bench.alternate(contenders, measure.of(bench))
+            yield _row(measure, *(figures.get(each.name) for each in (*ours, tutorial)))
+    for count in (1, 2, 4):
+        if only in (name := f"unique questions, {count} processes"):
+            say(name)
+            yield name, "", "", bench.replicas(cluster, count).text, "", ""
 
 
-@contextmanager
-def _started(
-    environment: dict[str, str], folder: Path, rows: list[Row]
-) -> Iterator[ServiceProcess]:
-    """Run the service, and note how long it took to be ready."""
-    service = ServiceProcess(environment, folder=folder)
-    started = time.perf_counter()
-    with service:
-        rows.append(Row("start to ready", f"{time.perf_counter() - started:.1f} s", "3 s"))
-        yield service
+def _row(measure: Measure, lite: Figure, server: Figure, theirs: Figure | None) -> tuple[str, ...]:
+    ratio = ""
+    if theirs is not None:
+        ratio = " / ".join(_ratio(measure, figure, theirs) for figure in (lite, server))
+    told = theirs.text if theirs else "-"
+    return measure.name, measure.target, lite.text, server.text, told, ratio
 
 
-def _index(service: ServiceProcess, docs: Path) -> Iterator[Row]:
-    """Index with the product's command, which shows its progress."""
-    _say(f"index {docs}")
-    pid = service.process.pid
-    before, used, started = _chunks(service), processor_seconds(pid), time.perf_counter()
-    exclude = itertools.chain.from_iterable(("--exclude", name) for name in corpus.EXCLUDE)
-    subprocess.run([RAGDEPLOY, "index", docs, "--url", service.url, *exclude], check=True)
-    seconds = time.perf_counter() - started
-    new, used = _chunks(service) - before, processor_seconds(pid) - used
-    if not new:
-        raise SystemExit("The folder holds the passages already; name an empty one with --data.")
-    yield Row("passages indexed", f"{new:,} in {seconds:.0f} s")
-    yield Row("indexing", f"{new / seconds:.0f} passages/s", "60/s")
-    yield Row("  processor time of the service", f"{used / new * 1000:.0f} ms a passage")
-    yield Row("  memory of the service at most", f"{peak_megabytes(pid):.0f} MB")
-
-
-def _evaluate(service: ServiceProcess) -> Iterator[Row]:
-    """Ask the twenty questions."""
-    _say("twenty questions whose pages are known")
-    command = [RAGDEPLOY, "eval", QUESTIONS, "--url", service.url, "--json"]
-    run = subprocess.run(command, check=True, capture_output=True)
-    result = json.loads(run.stdout)
-    yield Row("hits at 3", f"{result['hits']} of {result['questions']}")
-    yield Row("mean reciprocal rank", f"{result['mrr']:.2f}")
-
-
-def _answers(
-    service: ServiceProcess, questions: Iterator[str], kind: str, seconds: float
-) -> Iterator[Row]:
-    """Measure new questions, and one that was asked before."""
-    load.ask(service.port, questions, clients=4, seconds=2)  # warm
-    for clients in (1, 16, 64):
-        _say(f"{kind}: new questions, {clients} clients")
-        result = load.ask(service.port, questions, clients=clients, seconds=seconds)
-        yield _row(f"new question, {kind}", clients, result)
-    for clients in (1, 64):
-        _say(f"{kind}: the same question, {clients} clients")
-        same = itertools.repeat("What is a tuple?")
-        result = load.ask(service.port, same, clients=clients, seconds=seconds)
-        yield _row(f"same question, {kind}", clients, result)
-
-
-def _row(name: str, clients: int, result: load.Load) -> Row:
-    failures = f", {result.failures} failed" if result.failures else ""
-    value = f"{result.rate:,.0f}/s, p50 / p99 {milliseconds(result.latencies)}{failures}"
-    return Row(f"{name}, {clients} client{'s' if clients > 1 else ''}", value)
-
-
-def _unique_questions(docs: Path) -> Iterator[str]:
-    """Make questions about the pages' titles, none twice."""
-    titles = [
-        str(read_file(page).metadata["title"])
-        for page in find_files([docs], exclude=corpus.EXCLUDE)
-    ]
-    for number in itertools.count(1):
-        for template, title in itertools.product(_TEMPLATES, titles):
-            # The service takes no angle brackets or braces.
-            question = re.sub("[<>{}]", "", template.format(title))
-            yield question if number == 1 else f"{question} ({number})"
-
-
-def _chunks(service: ServiceProcess) -> int:
-    parts = service.http.get("/health").raise_for_status().json()["parts"]
-    return int(parts["vector_store"]["chunks"])
-
-
-def _say(what: str) -> None:
-    print(f"bench-service: {what}", file=sys.stderr, flush=True)
+def _ratio(measure: Measure, ours: Figure, theirs: Figure) -> str:
+    """How many times better ours is."""
+    better, worse = (
+        (ours.value, theirs.value) if measure.more_is_better else (theirs.value, ours.value)
+    )
+    return f"{better / worse:.1f}" if worse > 0 else "-"
 
 
 if __name__ == "__main__":

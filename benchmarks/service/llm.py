@@ -1,7 +1,7 @@
 """A language model's stand-in that costs the measured service as little as can be.
 
-Answers each chat completion after a fixed time. It is one asyncio protocol
-without a framework, in a process of its own.
+Answers each chat completion after a fixed time, and counts them. It is one
+asyncio protocol without a framework, in a process of its own.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ import asyncio
 import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from tests.support.process import free_port
+from tests.support.waiting import eventually
 
 _ANSWER = "The answer stands in the first passage [1]."
 _COMPLETION = json.dumps(
@@ -32,13 +35,11 @@ _COMPLETION = json.dumps(
         "usage": {"prompt_tokens": 300, "completion_tokens": 10, "total_tokens": 310},
     }
 ).encode()
-_RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
-    len(_COMPLETION),
-    _COMPLETION,
-)
 
 
 class _Protocol(asyncio.Protocol):
+    calls = 0
+
     def __init__(self, delay: float) -> None:
         self._delay = delay
         self._buffer = b""
@@ -49,11 +50,25 @@ class _Protocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
-            length = _content_length(self._buffer[:end])
+            head = self._buffer[:end]
+            length = _content_length(head)
             if len(self._buffer) < end + 4 + length:
                 return
             self._buffer = self._buffer[end + 4 + length :]
-            asyncio.get_running_loop().call_later(self._delay, self._transport.write, _RESPONSE)
+            if head.startswith(b"GET "):
+                self._transport.write(_response(str(_Protocol.calls).encode()))
+                continue
+            _Protocol.calls += 1
+            asyncio.get_running_loop().call_later(
+                self._delay, self._transport.write, _response(_COMPLETION)
+            )
+
+
+def _response(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+        len(body),
+        body,
+    )
 
 
 def _content_length(head: bytes) -> int:
@@ -64,22 +79,49 @@ def _content_length(head: bytes) -> int:
     return 0
 
 
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """The stand-in while it runs."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The root of its API."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def calls(self) -> int:
+        """Completions that it was asked for so far."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/calls", timeout=10) as answer:
+            return int(answer.read())
+
+
 @contextmanager
-def language_model(*, delay_ms: int) -> Iterator[str]:
-    """Run the stand-in; gives its base URL."""
+def language_model(*, delay_ms: int) -> Iterator[StandIn]:
+    """Run the stand-in."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.service.llm", str(port), str(delay_ms)]
     process = subprocess.Popen(command)
+    stand_in = StandIn(port)
     try:
-        yield f"http://127.0.0.1:{port}/v1"
+        eventually(lambda: _answers(stand_in), what="the language model's stand-in answers")
+        yield stand_in
     finally:
         process.terminate()
         process.wait()
 
 
+def _answers(stand_in: StandIn) -> bool:
+    try:
+        return stand_in.calls >= 0
+    except OSError:
+        return False
+
+
 async def _serve(port: int, delay: float) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Protocol(delay), "127.0.0.1", port)
+    server = await loop.create_server(lambda: _Protocol(delay), "127.0.0.1", port, backlog=1024)
     await server.serve_forever()
 
 
