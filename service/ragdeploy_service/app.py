@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from types import ModuleType
 from typing import Any, TypedDict
 
 from fastapi import FastAPI
@@ -23,7 +24,7 @@ from ragdeploy_service.rag.errors import RagError
 from ragdeploy_service.routes import health, index, jobs, metrics, query
 from ragdeploy_service.server import LastAnswers
 from ragdeploy_service.services import Services, start
-from ragdeploy_service.settings import ServiceSettings
+from ragdeploy_service.settings import Role, ServiceSettings
 
 _DESCRIPTION = """\
 Answers questions from your own documents. Errors are problem details (RFC 9457)
@@ -45,7 +46,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
 
     """
     logging.configure(settings)
-    keys = load_keys(settings)
+    keys = load_keys(settings) if settings.role is not Role.INDEXER else None
     measures = Metrics()
     drain = Drain(seconds=settings.drain_seconds)
 
@@ -72,9 +73,14 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     )
     app.state.drain = drain
     problems.install(app)
-    for part in (query, index, jobs, health, metrics):
+    for part in _parts(settings.role):
         app.include_router(part.router)
     return app
+
+
+def _parts(role: Role) -> tuple[ModuleType, ...]:
+    operations = (health, metrics)
+    return operations if role is Role.INDEXER else (query, index, jobs, *operations)
 
 
 class _App(FastAPI):

@@ -33,7 +33,7 @@ from ragdeploy_service.rag.ports import AnswerCache, Embedder, LanguageModel, Me
 from ragdeploy_service.rag.prompt import Prompt
 from ragdeploy_service.rag.retrieval import Retriever
 from ragdeploy_service.rag.slots import Slots
-from ragdeploy_service.settings import ServiceSettings
+from ragdeploy_service.settings import Role, ServiceSettings
 
 # A question is answered faster without a cache, or a count, than with one that hangs.
 _CACHE_SECONDS = 0.25
@@ -86,7 +86,7 @@ async def start(
         monitor = StoreMonitor(store, default_collection(settings))
         with contextlib.suppress(Unavailable):  # the monitor goes on trying
             await monitor.look()
-        llm = _llm(settings)
+        llm = _llm(settings) if settings.role is not Role.INDEXER else None
         if llm is not None:
             stack.push_async_callback(llm.close)
         cache, queue = _cache(settings), _queue(settings)
@@ -109,7 +109,8 @@ async def start(
         )
         watching = asyncio.create_task(monitor.run(), name="store-monitor")
         stack.callback(watching.cancel)
-        worker.start()
+        if settings.role is not Role.API:
+            worker.start()
         drain.on_begin(worker.stop_taking)
         stack.push_async_callback(_finish, worker, drain)
         yield Services(

@@ -51,6 +51,14 @@ class EmbeddingBackend(StrEnum):
     TORCH = "torch"
 
 
+class Role(StrEnum):
+    """What a process does; several processes of one service share Redis and Milvus."""
+
+    ALL = "all"
+    API = "api"
+    INDEXER = "indexer"
+
+
 class LogFormat(StrEnum):
     """How log lines are written to standard error."""
 
@@ -79,6 +87,11 @@ class ServiceSettings(BaseSettings):
     )
 
     # ---- the server ----
+    role: Role = Field(
+        Role.ALL,
+        description="`api` takes index jobs in and leaves them to an `indexer`, which answers "
+        "no questions; `all` does both.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(
         8000, ge=1, le=65535, validation_alias=_also("port", "PORT"), description="Port."
@@ -247,6 +260,15 @@ class ServiceSettings(BaseSettings):
     def _overlap_fits(self) -> ServiceSettings:
         if self.chunk_overlap * 2 > self.chunk_size:
             raise ValueError("chunk_overlap must be at most half of chunk_size")
+        return self
+
+    @model_validator(mode="after")
+    def _shared_parts_are_named(self) -> ServiceSettings:
+        if self.role is not Role.ALL and not (self.redis_url and self.milvus_uri):
+            raise ValueError(
+                f"RAG_ROLE={self.role} needs RAG_REDIS_URL and RAG_MILVUS_URI, by which the API "
+                "and the indexers share jobs and passages"
+            )
         return self
 
     @cached_property

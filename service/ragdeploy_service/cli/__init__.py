@@ -1,4 +1,4 @@
-"""The command ``ragdeploy``: serve, index, ask, eval, keys new, model fetch."""
+"""The command ``ragdeploy``: serve, indexer, index, ask, eval, keys new, model fetch."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
+app.command("indexer")(serve.indexer)
 app.command("index")(index.index)
 app.command("ask")(ask.ask)
 app.command("eval")(evaluate.evaluate)

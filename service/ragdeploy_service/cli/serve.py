@@ -23,23 +23,33 @@ from ragdeploy_service.settings import (
     EmbeddingBackend,
     EmbeddingProvider,
     LogFormat,
+    Role,
     ServiceSettings,
 )
 
 _log = structlog.get_logger(__name__)
 
 
-def serve(
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on; 127.0.0.1 unless RAG_HOST is set.")
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(help="Port; 8000 unless RAG_PORT or PORT is set.", min=1, max=65535),
-    ] = None,
-) -> None:
+Host = Annotated[
+    str | None, typer.Option(help="Address to listen on; 127.0.0.1 unless RAG_HOST is set.")
+]
+Port = Annotated[
+    int | None,
+    typer.Option(help="Port; 8000 unless RAG_PORT or PORT is set.", min=1, max=65535),
+]
+
+
+def serve(host: Host = None, port: Port = None) -> None:
     """Start the service. Every setting is a variable RAG_...."""
-    settings = load_settings(host=host, port=port)
+    _start(load_settings(host=host, port=port))
+
+
+def indexer(host: Host = None, port: Port = None) -> None:
+    """Work off index jobs that the service has taken in; serves probes and metrics only."""
+    _start(load_settings(host=host, port=port, role=Role.INDEXER))
+
+
+def _start(settings: ServiceSettings) -> None:
     listener = _bind(settings)
     if _fetches_model(settings):
         prepare(settings)
@@ -121,7 +131,10 @@ def _greet(settings: ServiceSettings) -> None:
     """Say where the service listens, and to a person what to type next."""
     url = _url(settings)
     if settings.log_format is LogFormat.JSON:
-        _log.info("listening", url=url)
+        _log.info("listening", url=url, role=settings.role)
+        return
+    if settings.role is Role.INDEXER:
+        typer.echo(f"ragdeploy works off index jobs; probes and metrics are at {url}")
         return
     command = _command()
     option = "" if url == DEFAULT_URL else f" --url {url}"
