@@ -7,7 +7,12 @@ address, path or secret; those go to the log.
 
 from __future__ import annotations
 
-from ragdeploy_service.rag.models import Stage
+from typing import TYPE_CHECKING
+
+if (
+    TYPE_CHECKING
+):  # so that fetching a model, a layer of its own in the image, needs this file alone
+    from ragdeploy_service.rag.models import Stage
 
 
 class RagError(Exception):
