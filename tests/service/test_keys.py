@@ -143,6 +143,11 @@ def test_a_hidden_file_is_not_a_key(guarded, folder):
     assert status(guarded, **{"X-API-Key": "hidden-key"}) == 403
 
 
+def test_the_log_says_which_key_asked_by_its_name(guarded):
+    assert status(guarded, **{"X-API-Key": "key-one"}) == 200
+    eventually(lambda: "key=first" in guarded.log, what="the request is logged")
+
+
 def test_no_key_stands_in_the_log(guarded):
     assert "key-one" not in guarded.log
     assert "fixed-key" not in guarded.log

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -97,11 +98,26 @@ def test_replicas_share_a_limit(run_replica, keys):
     assert sorted(statuses(first, second, times=10)) == [200] * 7 + [429] * 13
 
 
-def test_a_redis_that_is_gone_lets_each_replica_count_for_itself(run_replica, keys, redis_server):
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP], ids=["gone", "hanging"])
+def test_without_redis_each_replica_counts_for_itself(run_replica, keys, redis_server, end):
     client = with_key(run_replica(RAG_API_KEYS_DIR=str(keys)), "seven")
     assert statuses(client, times=5) == [200] * 5
-    redis_server.kill()
-    assert sorted(statuses(client, times=10)) == [200] * 2 + [429] * 8
+    redis_server.process.signal(end)
+    try:
+        assert sorted(statuses(client, times=10)) == [200] * 2 + [429] * 8
+    finally:
+        redis_server.kill()
+
+
+def test_a_redis_that_refuses_writes_does_not_refuse_requests(run_replica, keys, redis_server):
+    client = with_key(run_replica(RAG_API_KEYS_DIR=str(keys)), "seven")
+    assert statuses(client, times=5) == [200] * 5
+    redis_server.ask("CONFIG SET maxmemory 1")
+    redis_server.ask("CONFIG SET maxmemory-policy noeviction")
+    try:
+        assert sorted(statuses(client, times=10)) == [200] * 2 + [429] * 8
+    finally:
+        redis_server.kill()
 
 
 def test_tokens_of_the_language_model_are_limited_and_extracts_are_not(run_service, keys, llm):

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ragdeploy_service.observability.metrics import Metrics
 from ragdeploy_service.problems import unforeseen
+from ragdeploy_service.rag.access import ANONYMOUS, Principal
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -61,7 +62,22 @@ class RequestContext:
             self._metrics.request(status or 499, seconds)  # nginx's number for a client that left
         if path not in _UNLOGGED:
             milliseconds = round(seconds * 1000, 1)
-            _log.info("request", method=scope["method"], path=path, status=status, ms=milliseconds)
+            _log.info(
+                "request",
+                method=scope["method"],
+                path=path,
+                status=status,
+                ms=milliseconds,
+                **_caller(scope),
+            )
+
+
+def _caller(scope: Scope) -> dict[str, str]:
+    """Name who asks, if it is known by a key."""
+    caller: Principal | None = scope["state"].get("principal")
+    if caller is None or caller is ANONYMOUS:
+        return {}
+    return {"tenant": caller.tenant, "key": caller.key_id}
 
 
 def _request_id(scope: Scope) -> str:
