@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from ragdeploy_service import openai_errors
 from ragdeploy_service.rag.errors import (
     CollectionNotFound,
     DeadlineExceeded,
@@ -115,10 +116,22 @@ def problem(
     headers: Mapping[str, str] | None = None,
     stage: str | None = None,
 ) -> Response:
-    """Make the response to a request (its ASGI scope) that went wrong."""
+    """Make the response to a request (its ASGI scope) that went wrong.
+
+    Under ``/v1`` it is in OpenAI's envelope.
+    """
     title = HTTPStatus(status).phrase
+    kind = kind or title.lower().replace(" ", "-")
+    if openai_errors.spoken(scope):
+        fields = {error.field: error.message for error in errors}
+        return Response(
+            openai_errors.envelope(status, detail, kind=kind, fields=fields).model_dump_json(),
+            status_code=openai_errors.status_of(status),
+            headers=dict(headers or {}),
+            media_type="application/json",
+        )
     body = Problem(
-        type=f"urn:ragdeploy:problem:{kind or title.lower().replace(' ', '-')}",
+        type=f"urn:ragdeploy:problem:{kind}",
         title=title,
         status=status,
         detail=detail,

@@ -27,7 +27,7 @@ _FENCE = re.compile(r"(?P<run>`{3,}(?=[^`\n]*(?:\n|$))|~{3,})[^\n]*(?:\n|$)")
 _URL = re.compile(r"(?:[a-z]+://|www\.)[!-~]*?(?=[<>\"`\[\]\\]|[^!-~]|$)", re.IGNORECASE)
 _AUTOLINK = re.compile(r"<([a-z][a-z0-9+.-]*:[^\s<>]*)>", re.IGNORECASE)
 _PLAIN_TAG = re.compile(r"</?(?!script|style|svg|math|base|meta|link)[a-z][a-z0-9]*/?>", re.I)
-_OUR_FENCE = re.compile(r"</?passage-[0-9a-f]{16}>")
+_OUR_FENCE = re.compile(r"</?(?:passage|instruction|user|assistant)-[0-9a-f]{16}>")
 _NUMBERS = r"\d{1,2}(?:\s*[-\u2013,，、;]\s*\d{1,2})*"
 _CITATION = re.compile(rf"\[\s*(?P<square>{_NUMBERS})\s*\]|【\s*(?P<lens>{_NUMBERS})\s*】")
 

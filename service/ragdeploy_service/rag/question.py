@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from ragdeploy_service.rag.filters import Filter
 from ragdeploy_service.rag.models import CollectionId, SearchMode
 from ragdeploy_service.rag.text import canonical
+
+# As long as a question may be that has no conversation before it.
+_SEARCHED = 1000
+
+
+class Speaker(StrEnum):
+    """Who said something before the question."""
+
+    INSTRUCTION = "instruction"  # of the program that asks
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """Something that was said before the question."""
+
+    speaker: Speaker
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +48,19 @@ class Question:
     use_cache: bool = True
     timeout: float = 60.0
     min_epoch: int | None = None
+    history: tuple[Turn, ...] = ()
 
     @property
     def canonical(self) -> str:
         """The text in the form that stands for all its spellings."""
         return canonical(self.text)
+
+    @property
+    def searched(self) -> str:
+        """The text that passages are searched with.
+
+        "And how do I undo it?" means nothing by itself, so what the user said before goes with
+        it. Of long texts the end is taken, where people put what they want to know.
+        """
+        before = [turn.text for turn in self.history if turn.speaker is Speaker.USER][-1:]
+        return canonical("\n".join([*before, self.text]))[-_SEARCHED:].lstrip()

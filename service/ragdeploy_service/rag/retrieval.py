@@ -66,7 +66,7 @@ class Retriever:
         self, collection: Collection, question: Question, top_k: int, clock: Clock
     ) -> list[Passage]:
         with clock(Stage.EMBED):
-            vector = await self._vector(question.canonical)
+            vector = await self._vector(question.searched)
         with clock(Stage.RETRIEVE):
             found = await collection.search_dense(vector, top_k=top_k, where=question.where)
         return [passage for passage in found if passage.score >= question.min_score]
@@ -74,7 +74,7 @@ class Retriever:
     async def _sparse(
         self, collection: Collection, question: Question, top_k: int
     ) -> list[Passage]:
-        return await collection.search_sparse(question.canonical, top_k=top_k, where=question.where)
+        return await collection.search_sparse(question.searched, top_k=top_k, where=question.where)
 
     async def _vector(self, text: str) -> Vectors:
         try:

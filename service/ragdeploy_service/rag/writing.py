@@ -41,7 +41,7 @@ class Writer:
             LanguageModelUnavailable: no answer in time; pieces of one may have been told.
 
         """
-        prompt = self._prompt.render(question.canonical, passages)
+        prompt = self._prompt.render(question.canonical, passages, question.history)
         answer = _Answer(SafeText(sources=len(passages), hosts=self._hosts), audience)
         try:
             with clock(Stage.GENERATE):

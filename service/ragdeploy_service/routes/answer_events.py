@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
 from typing import Any
 
 import structlog
@@ -18,13 +17,12 @@ from ragdeploy_service.rag.citations import cited
 from ragdeploy_service.rag.errors import RagError
 from ragdeploy_service.rag.models import Passage
 from ragdeploy_service.rag.pipeline import Outcome
-from ragdeploy_service.rag.progress import Found, Piece
+from ragdeploy_service.rag.progress import Piece
 from ragdeploy_service.rag.question import Question
-from ragdeploy_service.rag.streaming import Step, stream
 from ragdeploy_service.routes import answers
+from ragdeploy_service.routes.answering import Begun, begin
 from ragdeploy_service.routes.answers import Source
 from ragdeploy_service.routes.event_stream import EventStream
-from ragdeploy_service.routes.leaving import while_connected
 from ragdeploy_service.services import Services
 
 EVENTS_SCHEMA: dict[str, Any] = {
@@ -65,39 +63,25 @@ async def event_stream(
         RagError: what `Pipeline.ask` raises before it has found anything, `TooManyStreams`.
 
     """
-    async with AsyncExitStack() as stack:
-        stack.enter_context(parts.streams.one())
-        steps = stream(lambda listener: parts.pipeline.ask(question, account, listener=listener))
-        stack.push_async_callback(steps.aclose)
-        found = await while_connected(request, _first(steps))
-        # From here on the response owns the stream.
-        resources = stack.pop_all()
+    begun = await begin(question, account, request, parts)
     return EventStream(
-        _events(found, steps, request, started=started),
+        _events(begun, request, started=started),
         keep_alive=parts.settings.stream_keep_alive_seconds,
-        resources=resources,
-        headers={"X-Cache": found.cached},
+        resources=begun.resources,
+        headers={"X-Cache": begun.found.cached},
     )
 
 
-async def _first(steps: AsyncGenerator[Step]) -> Found:
-    step = await anext(steps)
-    if not isinstance(step, Found):
-        raise TypeError("a stream begins with what was found")
-    return step
-
-
-async def _events(
-    found: Found, steps: AsyncGenerator[Step], request: Request, *, started: float
-) -> AsyncGenerator[bytes]:
-    yield _event("search_results", SearchResults(sources=answers.sources(found.passages)))
+async def _events(begun: Begun, request: Request, *, started: float) -> AsyncGenerator[bytes]:
+    passages = begun.found.passages
+    yield _event("search_results", SearchResults(sources=answers.sources(passages)))
     seen: set[int] = set()
     try:
-        async for step in steps:
+        async for step in begun.steps:
             match step:
                 case Piece():
                     yield _event("message", Message(text=step.text))
-                    for citation in _citations(step.text, found.passages):
+                    for citation in _citations(step.text, passages):
                         if citation.citation not in seen:
                             seen.add(citation.citation)
                             yield _event("citation", citation)

@@ -1,0 +1,9 @@
+"""OpenAI's API over the same documents, so that its clients work against this service unchanged."""
+
+from fastapi import APIRouter
+
+from ragdeploy_service.routes.openai import chat, embeddings, models, vector_stores
+
+router = APIRouter(prefix="/v1", tags=["openai"])
+for part in (models, chat, embeddings, vector_stores):
+    router.include_router(part.router)
