@@ -52,11 +52,11 @@ $(UV):
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 $(VENV)/.service: uv.lock | $(UV)
-	@$(SYNC) --no-dev --extra service --extra embedded
+	@$(SYNC) --no-dev --extra service --extra embedded --extra int8
 	@touch $@
 
 $(VENV)/.dev: uv.lock | $(UV)
-	@$(SYNC) --all-groups --extra service --extra embedded --extra operator
+	@$(SYNC) --all-groups --extra service --extra embedded --extra int8 --extra operator
 	@touch $@ $(VENV)/.service
 
 # ---- programs that are taken from PATH, or else built once from pinned Go modules ----

@@ -59,6 +59,13 @@ class Role(StrEnum):
     INDEXER = "indexer"
 
 
+class EmbeddingPrecision(StrEnum):
+    """How exactly local embeddings are computed."""
+
+    FP32 = "fp32"
+    INT8 = "int8"
+
+
 class LogFormat(StrEnum):
     """How log lines are written to standard error."""
 
@@ -172,6 +179,11 @@ class ServiceSettings(BaseSettings):
     embedding_provider: EmbeddingProvider = EmbeddingProvider.LOCAL
     embedding_model: str = Field(DEFAULT_EMBEDDING_MODEL, min_length=1)
     embedding_backend: EmbeddingBackend = EmbeddingBackend.ONNX
+    embedding_precision: EmbeddingPrecision = Field(
+        EmbeddingPrecision.FP32,
+        description="int8 halves the processor time of a text and finds 0.9 of what fp32 finds. "
+        "To a collection it is another model. The onnx backend only.",
+    )
     embedding_model_dir: Path | None = Field(
         None, description="Folder that holds the model already; fetched into data_dir when absent."
     )
@@ -268,6 +280,18 @@ class ServiceSettings(BaseSettings):
             raise ValueError(
                 f"RAG_ROLE={self.role} needs RAG_REDIS_URL and RAG_MILVUS_URI, by which the API "
                 "and the indexers share jobs and passages"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _precision_fits(self) -> ServiceSettings:
+        onnx = (EmbeddingProvider.LOCAL, EmbeddingBackend.ONNX)
+        if (
+            self.embedding_precision is EmbeddingPrecision.INT8
+            and (self.embedding_provider, self.embedding_backend) != onnx
+        ):
+            raise ValueError(
+                "embedding_precision int8 goes with the local provider and the onnx backend"
             )
         return self
 

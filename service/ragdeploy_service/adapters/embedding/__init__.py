@@ -13,10 +13,16 @@ from ragdeploy_service.adapters.embedding.batched import (
 )
 from ragdeploy_service.adapters.embedding.cpus import available_cpus
 from ragdeploy_service.adapters.model_files import ensure_model
+from ragdeploy_service.adapters.model_int8 import ensure_int8
 from ragdeploy_service.rag.batching import Limits
 from ragdeploy_service.rag.chunking import Chunker
 from ragdeploy_service.rag.models import TITLE_BYTES
-from ragdeploy_service.settings import EmbeddingBackend, EmbeddingProvider, ServiceSettings
+from ragdeploy_service.settings import (
+    EmbeddingBackend,
+    EmbeddingPrecision,
+    EmbeddingProvider,
+    ServiceSettings,
+)
 
 __all__ = ["BatchedEmbedder", "load_chunker", "load_embedder"]
 
@@ -80,6 +86,8 @@ async def _load_encoder(settings: ServiceSettings) -> Encoder:
     from ragdeploy_service.adapters.embedding.onnx import OnnxEncoder
 
     files = await ensure_model(settings)
+    if settings.embedding_precision is EmbeddingPrecision.INT8:
+        files = await ensure_int8(files, settings)
     return await asyncio.to_thread(
         OnnxEncoder, files, name=settings.embedding_model, workers=available_cpus()
     )

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from ragdeploy_service.adapters.model_files import ModelFiles
+from ragdeploy_service.adapters.model_int8 import WEIGHTS
 from ragdeploy_service.rag.errors import EmbedderUnavailable, ModelUnavailable
 from ragdeploy_service.rag.ports import Vectors
+from ragdeploy_service.settings import EmbeddingPrecision
 
 # max_seq_length of all-MiniLM-L6-v2 in sentence-transformers; its tokenizer.json says 128.
 DEFAULT_MAX_TOKENS = 256
@@ -51,7 +53,8 @@ class OnnxEncoder:
         self._inputs = {node.name for node in self._session.get_inputs()}
         self._output, self.dimension = _token_embeddings(self._session, files.model)
         self.max_tokens = self._max_length - _SPECIAL_TOKENS
-        self.fingerprint = f"{name}|{files.weights[:16]}|fp32|{self._max_length}"
+        precision = _precision(self._session, files)
+        self.fingerprint = f"{name}|{files.weights[:16]}|{precision}|{self._max_length}"
         self.concurrency = workers
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="embed")
 
@@ -97,6 +100,18 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def _precision(session: onnxruntime.InferenceSession, files: ModelFiles) -> EmbeddingPrecision:
+    """Tell which model was loaded: an int8 one says which weights it was made of."""
+    made_of = session.get_modelmeta().custom_metadata_map.get(WEIGHTS)
+    if made_of is None:
+        return EmbeddingPrecision.FP32
+    if made_of != files.weights:
+        raise ModelUnavailable(
+            f"{files.model} was not made of the model beside it. Delete it; it is made again."
+        )
+    return EmbeddingPrecision.INT8
 
 
 def _tokenizer(path: Path) -> Tokenizer:
