@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
-from ragdeploy_service.rag.errors import RagError
+from ragdeploy_service.rag.errors import EmbeddingMismatch, RagError
 from ragdeploy_service.rag.models import CollectionId
 from ragdeploy_service.rag.ports import VectorStore
 
@@ -61,6 +61,7 @@ class StoreMonitor:
         self._store = store
         self._collection = collection
         self._there = asyncio.Event()
+        self._answering = asyncio.Event()
         self._reason = "The vector store is not connected yet."
 
     @property
@@ -68,9 +69,9 @@ class StoreMonitor:
         """Why the store cannot be used; None when it can."""
         return None if self._there.is_set() else self._reason
 
-    async def wait_ready(self) -> None:
-        """Return when the store can be used."""
-        await self._there.wait()
+    async def wait_answering(self) -> None:
+        """Return when the store answers, though its vectors may be those of another model."""
+        await self._answering.wait()
 
     async def look(self) -> None:
         """See whether the store answers, and whether it can be searched with our model.
@@ -87,10 +88,15 @@ class StoreMonitor:
                 _log.warning("the vector store cannot be used", reason=str(error))
             self._reason = str(error)
             self._there.clear()
+            self._answers(isinstance(error, EmbeddingMismatch))
             raise
+        self._answers(True)
         if not self._there.is_set():
             _log.info("the vector store is ready")
         self._there.set()
+
+    def _answers(self, does: bool) -> None:
+        (self._answering.set if does else self._answering.clear)()
 
     async def run(self) -> None:
         """Look again and again."""

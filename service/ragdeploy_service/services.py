@@ -23,7 +23,7 @@ from ragdeploy_service.lifecycle import Drain, StoreMonitor
 from ragdeploy_service.observability.metrics import Metrics
 from ragdeploy_service.rag.cache import KeyBase
 from ragdeploy_service.rag.epochs import EpochGate
-from ragdeploy_service.rag.errors import Unavailable
+from ragdeploy_service.rag.errors import EmbeddingMismatch, Unavailable
 from ragdeploy_service.rag.indexing import Indexer
 from ragdeploy_service.rag.job_queue import JobQueue
 from ragdeploy_service.rag.jobs import JobWorker, indexing
@@ -31,6 +31,7 @@ from ragdeploy_service.rag.models import DEFAULT_TENANT, CollectionId, JobKind
 from ragdeploy_service.rag.pipeline import Pipeline
 from ragdeploy_service.rag.ports import AnswerCache, Embedder, LanguageModel, Meter, VectorStore
 from ragdeploy_service.rag.prompt import Prompt
+from ragdeploy_service.rag.reindexing import Reindexer, unless_reindexing
 from ragdeploy_service.rag.retrieval import Retriever
 from ragdeploy_service.rag.slots import Slots
 from ragdeploy_service.settings import Role, ServiceSettings
@@ -55,6 +56,7 @@ class Services:
     llm: LanguageModel | None
     cache: AnswerCache
     queue: JobQueue
+    reindexer: Reindexer
     meter: Meter
     pipeline: Pipeline
     streams: Slots
@@ -66,11 +68,11 @@ async def start(
 ) -> AsyncIterator[Services]:
     """Start all parts, and at the end stop them: the worker first, then what it rests on.
 
-    A Milvus server may come up later than we do; everything else must be
-    right from the start.
+    A Milvus server may come up later than we do, and a collection of another
+    embedding model may be reindexed; everything else must be right from the start.
 
     Raises:
-        ModelUnavailable, EmbeddingMismatch, ConfigurationError: it cannot work like this.
+        ModelUnavailable, ConfigurationError: it cannot work like this.
 
     """
     async with AsyncExitStack() as stack:
@@ -84,7 +86,7 @@ async def start(
         )
         stack.push_async_callback(store.close)
         monitor = StoreMonitor(store, default_collection(settings))
-        with contextlib.suppress(Unavailable):  # the monitor goes on trying
+        with contextlib.suppress(Unavailable, EmbeddingMismatch):  # the monitor goes on trying
             await monitor.look()
         llm = _llm(settings) if settings.role is not Role.INDEXER else None
         if llm is not None:
@@ -100,11 +102,15 @@ async def start(
             store=store,
             telemetry=metrics,
         )
+        reindexer = Reindexer(indexer=indexer, store=store, queue=queue)
         worker = JobWorker(
             queue=queue,
-            handlers={JobKind.INDEX: indexing(indexer)},
+            handlers={
+                JobKind.INDEX: unless_reindexing(indexing(indexer), queue),
+                JobKind.REINDEX: reindexer,
+            },
             cache=cache,
-            ready=monitor.wait_ready,
+            ready=monitor.wait_answering,
             telemetry=metrics,
         )
         watching = asyncio.create_task(monitor.run(), name="store-monitor")
@@ -123,6 +129,7 @@ async def start(
             llm=llm,
             cache=cache,
             queue=queue,
+            reindexer=reindexer,
             meter=meter,
             pipeline=_pipeline(settings, metrics, embedder, store, llm, cache, queue),
             streams=Slots(settings.max_streams),

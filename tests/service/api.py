@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.service import ServiceProcess
 from tests.support.waiting import eventually
 
 # Texts whose subjects no embedding model confuses.
@@ -13,6 +14,19 @@ SCALING = "The API scales with its replicas. Set spec.api.replicas to three for 
 BANANAS = "Bananas grow in the tropics. A ripe banana is yellow and sweet."
 TIDES = "The tides follow the moon. High tide comes about twice a day."
 CHINESE = "香蕉生长在热带地区。成熟的香蕉是黄色的，味道很甜。"
+
+
+def is_ready(service: ServiceProcess) -> bool:
+    """Whether a service says that it can be sent questions."""
+    return service.http.get("/health/ready").status_code == 200
+
+
+def is_alive(service: ServiceProcess) -> bool:
+    """Whether a service that may still be starting answers at all."""
+    try:
+        return service.http.get("/health/live").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def submit(http: httpx.Client, *documents: str, **fields: Any) -> str:

@@ -219,7 +219,7 @@ async def test_a_collection_that_another_replica_dropped_is_made_anew(store, doc
     other = another(store, settings)
     assert await other.drop(HERE)
     await other.close()
-    with pytest.raises(VectorStoreUnavailable):
+    with pytest.raises(CollectionNotFound):
         await docs.count()
     anew = await store.open(HERE, create=True)
     await write(anew, chunk(1))
@@ -248,9 +248,21 @@ async def test_a_new_version_takes_the_place_of_the_old_one_at_once(store, docs,
     assert await (await other.open(HERE, create=False)).count() == 2
     assert await other.names("default") == ["documents"]
     with pytest.raises(VectorStoreUnavailable):  # the old one is gone
-        await docs.count()
-    with pytest.raises(EmbeddingMismatch):
-        await store.open(HERE, create=False)
+        await docs.upsert([chunk(1)], direction(1)[None])
+    for refused in (docs.count(), store.open(HERE, create=False)):
+        with pytest.raises(EmbeddingMismatch):
+            await refused
+    await other.close()
+
+
+async def test_searches_go_on_in_a_new_version_that_another_replica_has_made(store, docs, settings):
+    await write(docs, chunk(1))
+    other = another(store, settings)
+    rebuild = await other.rebuild(HERE, restart=True)
+    await write(rebuild.new, chunk(1), chunk(2))
+    await rebuild.promote()
+    assert len(await found(docs, 2)) == 1
+    assert await docs.count() == 2
     await other.close()
 
 

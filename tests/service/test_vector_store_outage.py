@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 
-import httpx
 import pytest
 
-from ragdeploy_service.adapters.milvus import MilvusStore
-from ragdeploy_service.settings import ServiceSettings
-from tests.service.api import SCALING, ask, finished, index, problem, submit, texts
-from tests.support.domain import HERE
+from tests.service.api import (
+    SCALING,
+    ask,
+    finished,
+    index,
+    is_alive,
+    is_ready,
+    problem,
+    submit,
+    texts,
+)
 from tests.support.milvus import MilvusLiteServer
 from tests.support.process import DidNotStart
 from tests.support.service import ServiceProcess
 from tests.support.waiting import eventually
 
 QUESTION = "How do I scale the API?"
-
-
-def is_ready(service):
-    return service.http.get("/health/ready").status_code == 200
-
-
-def is_alive(service):
-    try:
-        return service.http.get("/health/live").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def query(service):
@@ -96,29 +90,9 @@ def test_the_service_starts_before_its_store(tmp_path, model):
         milvus.stop()
 
 
-def test_a_collection_of_another_model_is_refused_with_the_remedy(tmp_path, model, run_service):
-    folder = tmp_path / "data"
-    vectors_of_another_model(folder)
-    with pytest.raises(DidNotStart) as refused:
-        run_service(folder=tmp_path)
-    assert "was indexed with the embedding model another-model" in str(refused.value)
-    assert "reindex" in str(refused.value)
-    assert "Traceback" not in str(refused.value)
-
-
 def test_two_services_do_not_share_a_folder(tmp_path, run_service):
     run_service(folder=tmp_path)
     with pytest.raises(DidNotStart) as refused:
         run_service(folder=tmp_path)
     assert "RAG_DATA_DIR" in str(refused.value)
     assert "Traceback" not in str(refused.value)
-
-
-def vectors_of_another_model(folder):
-    async def make():
-        settings = ServiceSettings(data_dir=folder)
-        store = MilvusStore.from_settings(settings, dimension=8, fingerprint="another-model")
-        await store.open(HERE, create=True)
-        await store.close()
-
-    asyncio.run(make())

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -90,13 +91,19 @@ class MilvusStore:
         opened = await self._in_thread(
             "open", OPEN, lambda: self._catalog.open(collection, create=create)
         )
-        self._open[collection] = known = await self._ready(opened)
+        again = partial(self.open, collection, create=False)
+        self._open[collection] = known = await self._ready(opened, again=again)
         return known
 
-    async def _ready(self, opened: Opened) -> MilvusCollection:
+    async def _ready(
+        self,
+        opened: Opened,
+        *,
+        again: Callable[[], Coroutine[Any, Any, MilvusCollection]] | None,
+    ) -> MilvusCollection:
         # Never replaced: closing a client breaks off the calls of others that still use it.
         self._client = self._client or self._address.asynchronous()
-        ready = MilvusCollection(self._client, opened)
+        ready = MilvusCollection(self._client, opened, again=again)
         if opened.server.lite:  # what a killed process left in the log of writes
             await ready.flush()
         return ready
@@ -115,7 +122,9 @@ class MilvusStore:
                 self._open.pop(collection, None)
 
         return MilvusRebuild(
-            old=await self._ready(old), new=await self._ready(new), promote=promote
+            old=await self._ready(old, again=None),
+            new=await self._ready(new, again=None),
+            promote=promote,
         )
 
     async def names(self, tenant: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,11 +52,23 @@ class _Search:
 
 
 class MilvusCollection:
-    """Implements `rag.ports.Collection`."""
+    """Implements `rag.ports.Collection`.
 
-    def __init__(self, client: AsyncMilvusClient, opened: Opened) -> None:
+    When another replica has let a new version take its place, a search goes on with that. A write
+    does not: what its job wrote before is gone with the old version, so it must begin anew.
+    """
+
+    def __init__(
+        self,
+        client: AsyncMilvusClient,
+        opened: Opened,
+        *,
+        again: Callable[[], Awaitable[MilvusCollection]] | None,
+    ) -> None:
+        """Make one of a version; ``again()`` opens what has taken its place, if that may be."""
         self._client = client
         self._opened = opened
+        self._again = again
         self._unflushed = 0
         self._searches = Coalescer(
             self._search_together,
@@ -113,9 +125,8 @@ class MilvusCollection:
         self, kind: _Search, queries: Sequence[Vectors | str]
     ) -> Sequence[Sequence[Any]]:
         """Hits of each query."""
-        hits: Sequence[Sequence[Any]] = await self._call(
+        hits: Sequence[Sequence[Any]] = await self._read(
             "search",
-            READ,
             data=list(queries),
             anns_field=kind.field,
             limit=kind.top_k,
@@ -180,9 +191,8 @@ class MilvusCollection:
     async def _first_rows(self, where: Filter | None, *, after: Place, limit: int) -> list[Any]:
         """First rows of documents in the order of their ids."""
         parts = ["position == 0", f"id > {literal(after.row)}", condition(where)]
-        rows: list[Any] = await self._call(
+        rows: list[Any] = await self._read(
             "query",
-            READ,
             filter=" and ".join(filter(None, parts)),
             output_fields=["id", "doc_id", "metadata"],
             limit=limit,
@@ -237,7 +247,7 @@ class MilvusCollection:
         self._unflushed = 0
 
     async def count(self) -> int:
-        rows = await self._call("query", READ, filter="", output_fields=["count(*)"])
+        rows = await self._read("query", filter="", output_fields=["count(*)"])
         return int(rows[0]["count(*)"])
 
     async def ping(self) -> None:
@@ -255,6 +265,16 @@ class MilvusCollection:
             consistency_level="Strong",
         )
         return rows
+
+    async def _read(self, method: str, **arguments: Any) -> Any:
+        """Call the client's ``method`` on the collection, or on what has taken its place."""
+        try:
+            return await self._call(method, READ, **arguments)
+        except CollectionGone:
+            if self._again is None:
+                raise
+        fresh = await self._again()
+        return await fresh._call(method, READ, **arguments)
 
     async def _call(self, method: str, seconds: float, **arguments: Any) -> Any:
         """Call the client's ``method`` on the collection and wait at most ``seconds``."""

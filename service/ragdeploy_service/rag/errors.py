@@ -104,6 +104,10 @@ class EmbeddingMismatch(RagError):
     """The collection holds vectors of another embedding model, which ours cannot search."""
 
 
+class CollectionBusy(Unavailable):
+    """The collection is made anew, and takes nothing in until that is done."""
+
+
 class RebuildElsewhere(Unavailable):
     """A new version of the collection is made by services with another embedding model."""
 

@@ -164,6 +164,7 @@ class JobKind(StrEnum):
     """What a job does; the worker has a handler for each."""
 
     INDEX = "index"
+    REINDEX = "reindex"
 
 
 class JobState(StrEnum):
