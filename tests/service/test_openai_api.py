@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from tests.service.api import BANANAS, SCALING, TIDES, index
+from tests.support.keys import with_key, write_keys
 from tests.support.llm import DEFAULT_ANSWER, Failure
 from tests.support.service import ServiceProcess
 
@@ -280,10 +281,24 @@ def test_a_wrong_key_is_told_in_openais_envelope(service, key, status, kind):
 def test_a_key_that_is_used_up_is_told_in_openais_envelope(run_service, llm):
     service = run_service(RAG_API_KEYS="the-key", RAG_RATE_LIMIT_REQUESTS_PER_MINUTE="1")
     with openai.OpenAI(base_url=f"{service.url}/v1", api_key="the-key", max_retries=0) as client:
-        client.models.list()
+        ask(client, QUESTION)
+        client.models.list()  # looking costs nothing
         with pytest.raises(openai.RateLimitError) as error:
-            client.models.list()
+            ask(client, QUESTION)
     assert int(error.value.response.headers["retry-after"]) > 0
+    assert error.value.response.headers["ratelimit"].startswith('"requests";r=0;t=')
+    assert error.value.code == "limit_exceeded"
+
+
+def test_a_budget_that_is_spent_is_told_in_openais_envelope(run_service, llm, tmp_path):
+    keys = write_keys(tmp_path / "keys", saver={"budget": {"tokens": 50, "period": "day"}})
+    service = run_service(RAG_API_KEYS_DIR=str(keys), OPENAI_BASE_URL=llm.url)
+    index(with_key(service, "saver"), SCALING)
+    with openai.OpenAI(base_url=f"{service.url}/v1", api_key="saver", max_retries=0) as client:
+        ask(client, QUESTION)
+        with pytest.raises(openai.RateLimitError, match="50 tokens a day 0 are left"):
+            ask(client, {"role": "user", "content": "What is yellow?"})
+    assert len(llm.calls) == 1
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,8 @@ def test_every_route_says_which_scope_it_needs_and_refuses_a_key_without_it(guar
         [[scope]] = {tuple(scopes) for each in operation["security"] for scopes in each.values()}
         for key in {"nothing", *SCOPES} - {scope}:
             response = with_key(guarded, key).request(method, path)
-            assert f"`{scope}`" in problem(response, 403)["detail"], (method, path, key)
+            assert response.status_code == 403, (method, path, key)
+            assert f"`{scope}`" in response.text, (method, path, key)
         assert with_key(guarded, scope).request(method, path).status_code not in {401, 403}
 
 

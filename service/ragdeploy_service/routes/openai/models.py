@@ -16,7 +16,7 @@ from ragdeploy_service.services import Services
 
 router = APIRouter(route_class=GuardedRoute)
 
-_ERRORS = errors(401, 403, 429, 503)
+_ERRORS = errors(401, 403, 503)
 
 
 class Model(BaseModel):
@@ -37,7 +37,7 @@ class ModelList(BaseModel):
 
 @router.get(
     "/models",
-    dependencies=[needs(Access.QUERY)],
+    dependencies=[needs(Access.QUERY, counted=False)],
     responses=_ERRORS,
     summary="List models",
 )
@@ -51,7 +51,7 @@ async def list_models(parts: Parts, tenant: Tenant) -> ModelList:
 
 @router.get(
     "/models/{model:path}",
-    dependencies=[needs(Access.QUERY)],
+    dependencies=[needs(Access.QUERY, counted=False)],
     responses=_ERRORS | errors(404),
     summary="Look at a model",
 )
