@@ -21,7 +21,18 @@ from ragdeploy_service.observability import logging
 from ragdeploy_service.observability.metrics import Metrics
 from ragdeploy_service.observability.requests import RequestContext
 from ragdeploy_service.rag.errors import RagError
-from ragdeploy_service.routes import health, index, jobs, metrics, openai, query, reindex
+from ragdeploy_service.routes import (
+    collections,
+    documents,
+    files,
+    health,
+    index,
+    jobs,
+    metrics,
+    openai,
+    query,
+    reindex,
+)
 from ragdeploy_service.server import LastAnswers
 from ragdeploy_service.services import Services, start
 from ragdeploy_service.settings import Role, ServiceSettings
@@ -80,9 +91,9 @@ def create_app(settings: ServiceSettings) -> FastAPI:
 
 def _parts(role: Role) -> tuple[ModuleType, ...]:
     operations = (health, metrics)
-    return (
-        operations if role is Role.INDEXER else (query, openai, index, reindex, jobs, *operations)
-    )
+    if role is Role.INDEXER:
+        return operations
+    return (query, openai, index, files, jobs, collections, documents, reindex, *operations)
 
 
 class _App(FastAPI):

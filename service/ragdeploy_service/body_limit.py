@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 class BodyLimit:
     """Counts the bytes of a body as they come, so that chunked ones are limited too (pure ASGI).
 
-    A route may take less than the others: it says so in the request's state, as
+    A route may take less or more than the others: it says so in the request's state, as
     ``most_body_bytes``, before it reads.
     """
 
@@ -32,7 +32,7 @@ class BodyLimit:
 
         async def counted() -> Message:
             nonlocal received
-            most = min(self._most, scope["state"].get("most_body_bytes", self._most))
+            most = scope["state"].get("most_body_bytes", self._most)
             if announced <= most:
                 message = await receive()
                 received += len(message.get("body", b""))

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.params import Form
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -21,6 +22,7 @@ from ragdeploy_service import openai_errors
 from ragdeploy_service.rag.errors import (
     CollectionNotFound,
     DeadlineExceeded,
+    DocumentNotFound,
     EmbeddingMismatch,
     IdempotencyConflict,
     InvalidField,
@@ -73,7 +75,7 @@ _MEANINGS = {
     404: "There is no such thing.",
     413: "The body is too large.",
     409: "It is not in the state that this needs.",
-    415: "The body is not JSON.",
+    415: "The body, or a file in it, is of a kind that is not taken.",
     422: "A field is wrong; `errors` names it.",
     429: "A limit of this key is used up; `Retry-After` says when to ask again.",
     503: "A part does not answer, or too much waits; `Retry-After` says when to ask again.",
@@ -157,11 +159,10 @@ def install(app: FastAPI) -> None:
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
-    about_body = any(entry["loc"][0] == "body" for entry in error.errors())
-    if about_body and not _is_json(request):
-        return problem(
-            request.scope, 415, "Send the body as JSON, with Content-Type: application/json."
-        )
+    if any(entry["loc"][0] == "body" for entry in error.errors()):
+        kind, shown = _body_kind(request), _content_type(request)
+        if not (shown == kind or (shown.endswith("+json") and kind.endswith("json"))):
+            return problem(request.scope, 415, f"Send the body with Content-Type: {kind}.")
     return _wrong_fields(request, [_field_error(entry) for entry in error.errors()])
 
 
@@ -172,13 +173,19 @@ def _wrong_fields(request: Request, errors: Sequence[FieldError]) -> Response:
     )
 
 
-def _is_json(request: Request) -> bool:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind == "application/json" or kind.endswith("+json")
+def _body_kind(request: Request) -> str:
+    """The media type that the route takes."""
+    route = request.scope["route"]
+    takes_form = any(isinstance(p.field_info, Form) for p in route.dependant.body_params)
+    return "multipart/form-data" if takes_form else "application/json"
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _field_error(entry: Mapping[str, Any]) -> FieldError:
-    if entry["type"] == "json_invalid":
+    if entry["type"] == "json_invalid" and len(entry["loc"]) == 2:
         message = f"is not JSON at character {entry['loc'][-1]}: {entry['ctx']['error']}."
         return FieldError(field="body", message=message)
     message = entry["msg"].removeprefix("Value error, ")
@@ -204,7 +211,9 @@ def _path(location: Sequence[str | int]) -> str:
 
 async def _http(request: Request, error: HTTPException) -> Response:
     if error.status_code == 400:  # FastAPI's word for a body that broke its parser
-        unread = FieldError(field="body", message="is nested too deeply, or not in UTF-8.")
+        form = _content_type(request) == "multipart/form-data"
+        reason = f"is no form: {error.detail}" if form else "is nested too deeply, or not in UTF-8."
+        unread = FieldError(field="body", message=reason)
         detail = "The body cannot be read."
         return problem(request.scope, 422, detail, kind="invalid", errors=[unread])
     details = {
@@ -228,6 +237,8 @@ async def told(request: Request, error: RagError) -> Response:
     match error:
         case CollectionNotFound():
             return problem(request.scope, 404, str(error), kind="no-collection")
+        case DocumentNotFound():
+            return problem(request.scope, 404, str(error), kind="no-document")
         case Unsupported():
             return problem(request.scope, 422, str(error), kind="unsupported")
         case InvalidField():

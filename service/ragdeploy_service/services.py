@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from ragdeploy_service.adapters.embedding import load_chunker, load_embedder
+from ragdeploy_service.adapters.embedding.cpus import available_cpus
 from ragdeploy_service.adapters.memory_cache import MemoryCache, NoCache
 from ragdeploy_service.adapters.memory_meter import MemoryMeter
 from ragdeploy_service.adapters.milvus import MilvusStore
@@ -19,6 +20,7 @@ from ragdeploy_service.adapters.redis_client import connect, namespace
 from ragdeploy_service.adapters.redis_jobs import RedisJobs
 from ragdeploy_service.adapters.redis_meter import RedisMeter
 from ragdeploy_service.adapters.sqlite_jobs import SqliteJobs
+from ragdeploy_service.documents import FileReader, Limits
 from ragdeploy_service.lifecycle import Drain, StoreMonitor
 from ragdeploy_service.observability.metrics import Metrics
 from ragdeploy_service.rag.cache import KeyBase
@@ -27,6 +29,7 @@ from ragdeploy_service.rag.errors import EmbeddingMismatch, Unavailable
 from ragdeploy_service.rag.indexing import Indexer
 from ragdeploy_service.rag.job_queue import JobQueue
 from ragdeploy_service.rag.jobs import JobWorker, indexing
+from ragdeploy_service.rag.library import Library
 from ragdeploy_service.rag.models import DEFAULT_TENANT, CollectionId, JobKind
 from ragdeploy_service.rag.pipeline import Pipeline
 from ragdeploy_service.rag.ports import AnswerCache, Embedder, LanguageModel, Meter, VectorStore
@@ -39,6 +42,7 @@ from ragdeploy_service.settings import Role, ServiceSettings
 # A question is answered faster without a cache, or a count, than with one that hangs.
 _CACHE_SECONDS = 0.25
 _JOBS_SECONDS = 5.0
+_UPLOADS_WAITING = 16
 
 _log = structlog.get_logger(__name__)
 
@@ -60,6 +64,8 @@ class Services:
     meter: Meter
     pipeline: Pipeline
     streams: Slots
+    library: Library
+    files: FileReader
 
 
 @asynccontextmanager
@@ -131,9 +137,20 @@ async def start(
             queue=queue,
             reindexer=reindexer,
             meter=meter,
+            library=Library(store=store, cache=cache),
+            files=_files(settings),
             pipeline=_pipeline(settings, metrics, embedder, store, llm, cache, queue),
             streams=Slots(settings.max_streams),
         )
+
+
+def _files(settings: ServiceSettings) -> FileReader:
+    return FileReader(
+        Limits(text_bytes=settings.max_body_bytes),
+        seconds=settings.upload_read_seconds,
+        at_once=max(1, available_cpus() // 2),
+        waiting=_UPLOADS_WAITING,
+    )
 
 
 def default_collection(settings: ServiceSettings) -> CollectionId:

@@ -115,6 +115,12 @@ class ServiceSettings(BaseSettings):
     max_body_bytes: int = Field(
         8 * 2**20, ge=1024, le=2**30, description="Largest request body, in bytes."
     )
+    max_upload_bytes: int = Field(
+        32 * 2**20, ge=1024, le=2**30, description="Largest upload of files, in bytes."
+    )
+    upload_read_seconds: float = Field(
+        60.0, gt=0, le=3600, description="Time to read the files of one upload, in seconds."
+    )
 
     max_streams: int = Field(
         256, ge=1, le=65536, description="Most answers streamed at once; others get a 503."

@@ -110,15 +110,15 @@ def test_filters_within_their_bounds_are_taken(service, filters):
         ({"documents": ["x"] * 1001}, "documents"),
         ({"documents": [BANANAS], "metadatas": [{}, {}]}, "metadatas"),
         ({"documents": [BANANAS], "metadatas": ["source"]}, "metadatas[0]"),
-        ({"documents": [BANANAS], "metadatas": [{"a": "x" * 20_000}]}, "metadatas"),
-        ({"documents": [BANANAS], "metadatas": [{"a": "\ud800"}]}, "metadatas"),
-        ({"documents": [BANANAS], "metadatas": [nested(17)]}, "metadatas"),
-        ({"documents": [BANANAS], "metadatas": [nested(400)]}, "metadatas"),
+        ({"documents": [BANANAS], "metadatas": [{"a": "x" * 20_000}]}, "metadatas[0]"),
+        ({"documents": [BANANAS], "metadatas": [{"a": "\ud800"}]}, "metadatas[0]"),
+        ({"documents": [BANANAS], "metadatas": [nested(17)]}, "metadatas[0]"),
+        ({"documents": [BANANAS], "metadatas": [nested(400)]}, "metadatas[0]"),
         ({"documents": [BANANAS], "ids": []}, "ids"),
-        ({"documents": [BANANAS], "ids": [""]}, "ids"),
+        ({"documents": [BANANAS], "ids": [""]}, "ids[0]"),
         ({"documents": [BANANAS], "ids": [3]}, "ids[0]"),
-        ({"documents": [BANANAS], "ids": ["é" * 257]}, "ids"),
-        ({"documents": [BANANAS], "ids": ["a\nb"]}, "ids"),
+        ({"documents": [BANANAS], "ids": ["é" * 257]}, "ids[0]"),
+        ({"documents": [BANANAS], "ids": ["a\nb"]}, "ids[0]"),
         ({"documents": [BANANAS, BANANAS], "ids": ["a", "a"]}, "ids"),
         ({"documents": [BANANAS], "metadata": {}}, "metadata"),
     ],
@@ -150,7 +150,7 @@ def test_a_body_that_is_not_json_is_refused(service, content):
 
 def test_metadata_that_json_does_not_know_is_refused(service):
     body = {"documents": [BANANAS], "metadatas": [{"score": float("nan")}]}
-    assert fields(problem(post(service, "/index", body), 422)) == ["metadatas"]
+    assert fields(problem(post(service, "/index", body), 422)) == ["metadatas[0]"]
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -10,33 +11,39 @@ from pathlib import Path
 import pytest
 
 from ragdeploy_service.documents import (
-    File,
     FileReader,
     IsolatedReader,
     Limits,
     Page,
     TooManyFiles,
     Unreadable,
+    Upload,
 )
 from tests.support.files import docx, pdf
 from tests.support.waiting import eventually
 
-ENOUGH = Limits(seconds=60, text_bytes=100_000)
-NOTE = File(kind=".md", data=b"# Title\n\nSome text.")
+ENOUGH = Limits(text_bytes=100_000)
+NOTE = Upload(kind=".md", data=b"# Title\n\nSome text.")
 
 
 def workers():
     """Process ids of the readers that this process has started and not ended."""
-    children = (file.read_text() for file in Path("/proc/self/task").glob("*/children"))
     return [
         pid
-        for pid in " ".join(children).split()
-        if b"documents.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        for thread in Path("/proc/self/task").iterdir()
+        for pid in content(thread / "children").split()
+        if "documents.worker" in content(Path("/proc") / pid / "cmdline")
     ]
 
 
-def read(limits, *files):
-    return asyncio.run(FileReader(limits, at_once=1, waiting=1).read(files))
+def content(file):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+        return file.read_text()
+    return ""
+
+
+def read(limits, *files, seconds=60):
+    return asyncio.run(FileReader(limits, seconds=seconds, at_once=1, waiting=1).read(files))
 
 
 def reasons(found):
@@ -45,44 +52,43 @@ def reasons(found):
 
 def test_files_of_all_kinds_are_read_in_their_order():
     found = read(
-        ENOUGH, NOTE, File(kind=".pdf", data=pdf("One.")), File(kind=".docx", data=docx("Two."))
+        ENOUGH, NOTE, Upload(kind=".pdf", data=pdf("One.")), Upload(kind=".docx", data=docx("Two."))
     )
     assert [page.text for page in found] == ["# Title\n\nSome text.", "One.", "Two."]
     assert found[0] == Page(text="# Title\n\nSome text.", title="Title", url=None)
 
 
 def test_a_bad_file_is_told_and_the_others_are_read():
-    found = read(ENOUGH, NOTE, File(kind=".pdf", data=b"no"), NOTE)
+    found = read(ENOUGH, NOTE, Upload(kind=".pdf", data=b"no"), NOTE)
     assert reasons(found) == [None, "is damaged, or no PDF", None]
 
 
 def test_a_file_that_needs_too_much_memory_is_given_up_and_the_others_are_read():
-    little = Limits(seconds=60, text_bytes=100_000, memory_bytes=200 * 2**20)
+    little = Limits(text_bytes=100_000, memory_bytes=200 * 2**20)
     bomb = docx(body="<w:p/>" * 2_000_000)
-    found = read(little, NOTE, File(kind=".docx", data=bomb), NOTE)
+    found = read(little, NOTE, Upload(kind=".docx", data=bomb), NOTE)
     assert [reason is None for reason in reasons(found)] == [True, False, True]
     assert "memory" in reasons(found)[1]
 
 
 def test_after_a_crash_the_next_file_is_read():
     with IsolatedReader(ENOUGH) as reader:
-        reader.read(NOTE.data, kind=NOTE.kind)
+        reader.read(NOTE.data, kind=NOTE.kind, seconds=60)
         [crashed] = workers()
         os.kill(int(crashed), signal.SIGSEGV)
         with pytest.raises(Unreadable, match="makes its reader crash"):
-            reader.read(NOTE.data, kind=NOTE.kind)
-        assert reader.read(NOTE.data, kind=NOTE.kind).title == "Title"
+            reader.read(NOTE.data, kind=NOTE.kind, seconds=60)
+        assert reader.read(NOTE.data, kind=NOTE.kind, seconds=60).title == "Title"
 
 
 def test_more_text_than_is_taken_is_refused_with_the_limit():
-    long = File(kind=".txt", data="界".encode() * 40_000)
+    long = Upload(kind=".txt", data="界".encode() * 40_000)
     assert reasons(read(ENOUGH, long)) == ["holds more than 100000 bytes of text; split it"]
 
 
 def test_a_file_that_is_not_read_in_time_is_given_up_and_the_rest_not_begun():
-    hasty = Limits(seconds=0.001, text_bytes=100_000)
-    first, second = reasons(read(hasty, NOTE, NOTE))
-    assert "could not be read in 0.001 s" in first
+    first, second = reasons(read(ENOUGH, NOTE, NOTE, seconds=0.001))
+    assert "could not be read in 0.0" in first
     assert "was not reached in 0.001 s" in second
 
 
@@ -91,7 +97,9 @@ def test_what_a_caller_no_longer_waits_for_is_not_read_on():
 
     async def leave():
         reading = asyncio.create_task(
-            FileReader(ENOUGH, at_once=1, waiting=0).read([File(kind=".docx", data=endless)])
+            FileReader(ENOUGH, seconds=60, at_once=1, waiting=0).read(
+                [Upload(kind=".docx", data=endless)]
+            )
         )
         await asyncio.to_thread(eventually, workers, what="the reader's process starts")
         reading.cancel()
@@ -103,7 +111,7 @@ def test_what_a_caller_no_longer_waits_for_is_not_read_on():
 
 def test_when_too_many_wait_the_next_is_refused():
     async def crowd():
-        reader = FileReader(ENOUGH, at_once=1, waiting=1)
+        reader = FileReader(ENOUGH, seconds=60, at_once=1, waiting=1)
         return await asyncio.gather(
             *(reader.read([NOTE]) for _ in range(3)), return_exceptions=True
         )
@@ -115,9 +123,9 @@ def test_when_too_many_wait_the_next_is_refused():
 
 def test_one_process_reads_file_after_file():
     with IsolatedReader(ENOUGH) as reader:
-        reader.read(NOTE.data, kind=NOTE.kind)
+        reader.read(NOTE.data, kind=NOTE.kind, seconds=60)
         first = workers()
-        reader.read(NOTE.data, kind=NOTE.kind)
+        reader.read(NOTE.data, kind=NOTE.kind, seconds=60)
         assert workers() == first
         assert len(first) == 1
     assert workers() == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -11,6 +13,9 @@ from ragdeploy_service.documents.kinds import KINDS, kind_of, read_page
 from ragdeploy_service.documents.page import Page, Unreadable
 from ragdeploy_service.rag.models import Document
 from ragdeploy_service.rag.text import normalise
+
+# Raise it when a reader gives another text for the same file.
+_READERS = 1
 
 
 def find_files(paths: Sequence[Path], *, exclude: Sequence[str] = ()) -> Iterator[Path]:
@@ -35,25 +40,46 @@ def find_files(paths: Sequence[Path], *, exclude: Sequence[str] = ()) -> Iterato
                     yield file
 
 
-def read_file(path: Path, *, read: Callable[[bytes, str], Page] = read_page) -> Document:
-    """Read a file into a document; one of no known kind is read as text.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedFile:
+    """A file's bytes; ``name`` is its path from the present folder, or the whole one outside it.
 
-    Its id is the path from the present folder, or the whole path outside it:
-    the same on every run, and never that of another file.
+    The name is the same on every run, and never that of another file.
+    """
 
-    Args:
-        path: The file.
-        read: Reads its bytes, which are of this kind; may do so elsewhere.
+    name: str
+    kind: str
+    data: bytes
+
+    @property
+    def digest(self) -> str:
+        """Names what comes of reading the file: 32 hex digits."""
+        tag = f"{_READERS}{self.kind}".encode()
+        return hashlib.blake2b(self.data, digest_size=16, person=tag).hexdigest()
+
+
+def open_file(path: Path) -> OpenedFile:
+    """Fetch a file to be read; one of no known kind is taken for text.
 
     Raises:
-        Unreadable: the file cannot be opened, decoded, or holds no text.
+        Unreadable: it cannot be opened.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise Unreadable(error.strerror or str(error)) from error
-    source = _name(path)
-    return document_of(read(data, kind_of(path.name) or ".txt"), document_id=source, source=source)
+    return OpenedFile(name=_name(path), kind=kind_of(path.name) or ".txt", data=data)
+
+
+def read_file(path: Path) -> Document:
+    """Read a file into a document, in this process.
+
+    Raises:
+        Unreadable: the file cannot be opened, decoded, or holds no text.
+    """
+    file = open_file(path)
+    page = read_page(file.data, file.kind)
+    return document_of(page, document_id=file.name, source=file.name)
 
 
 def document_of(page: Page, *, document_id: str, source: str) -> Document:

@@ -11,7 +11,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Self
@@ -23,9 +22,8 @@ _COMMAND = (sys.executable, "-I", "-m", "ragdeploy_service.documents.worker")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the files of one run may cost: time in all, memory, and the text of each."""
+    """What a file may cost."""
 
-    seconds: float
     text_bytes: int
     memory_bytes: int = 768 * 2**20
 
@@ -33,13 +31,12 @@ class Limits:
 class IsolatedReader:
     """A process that reads files one after another; it starts with the first. For one thread.
 
-    >>> with IsolatedReader(Limits(seconds=60, text_bytes=8 * 2**20)) as reader:
-    ...     page = reader.read(data, kind=".pdf")
+    >>> with IsolatedReader(Limits(text_bytes=8 * 2**20)) as reader:
+    ...     page = reader.read(data, kind=".pdf", seconds=60)
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._left = limits.seconds
         self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -54,27 +51,31 @@ class IsolatedReader:
     ) -> None:
         self.close()
 
-    def read(self, data: bytes, *, kind: str) -> Page:
-        """Read a file of one of `documents.KINDS`.
+    def read(self, data: bytes, *, kind: str, seconds: float) -> Page:
+        """Read a file of one of `documents.KINDS` in so much time.
 
         Raises:
             Unreadable: it gives no text, or it costs more than the limits.
         """
-        if self._closed or self._left <= 0:
-            raise Unreadable(f"was not reached in {self._limits.seconds:g} s")
-        started = time.monotonic()
+        if self._closed:
+            raise Unreadable("was not read, because reading has ended")
         process = self._process = self._process or self._start()
-        expiry = threading.Timer(max(0.0, self._left), process.kill)
+        late = threading.Event()
+
+        def expire() -> None:
+            late.set()
+            process.kill()
+
+        expiry = threading.Timer(seconds, expire)
         expiry.start()
         try:
             reply = _ask(process, data, kind)
         finally:
             expiry.cancel()
-            self._left -= time.monotonic() - started
         if reply is None:
             self._end()
-            if self._left <= 0:
-                raise Unreadable(f"could not be read in {self._limits.seconds:g} s; split it")
+            if late.is_set():
+                raise Unreadable(f"could not be read in {seconds:.3g} s; split it")
             raise Unreadable("makes its reader crash; it is damaged, or needs too much memory")
         if "unreadable" in reply:
             raise Unreadable(reply["unreadable"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ class TooManyFiles(Unavailable):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class File:
+class Upload:
     """A file as it was handed in; ``kind`` is one of `documents.KINDS`."""
 
     kind: str
@@ -26,13 +27,15 @@ class File:
 class FileReader:
     """Reads uploads in processes of their own, ``at_once`` of them; at most ``waiting`` wait."""
 
-    def __init__(self, limits: Limits, *, at_once: int, waiting: int) -> None:
+    def __init__(self, limits: Limits, *, seconds: float, at_once: int, waiting: int) -> None:
+        """Make a reader that takes ``seconds`` for one upload at most."""
         self._limits = limits
+        self._seconds = seconds
         self._turn = asyncio.Semaphore(at_once)
         self._present = 0
         self._most = at_once + waiting
 
-    async def read(self, files: Sequence[File]) -> list[Page | Unreadable]:
+    async def read(self, files: Sequence[Upload]) -> list[Page | Unreadable]:
         """Read the files of one upload: what each holds, or why it cannot be read.
 
         Raises:
@@ -43,17 +46,21 @@ class FileReader:
         self._present += 1
         try:
             async with self._turn:
-                with IsolatedReader(self._limits) as reader:  # closed too if the caller goes away
-                    return await asyncio.to_thread(_read, reader, files)
+                # Its process ends too when the caller goes away.
+                with IsolatedReader(self._limits) as reader:
+                    return await asyncio.to_thread(self._read, reader, files)
         finally:
             self._present -= 1
 
-
-def _read(reader: IsolatedReader, files: Sequence[File]) -> list[Page | Unreadable]:
-    found: list[Page | Unreadable] = []
-    for file in files:
-        try:
-            found.append(reader.read(file.data, kind=file.kind))
-        except Unreadable as error:
-            found.append(error)
-    return found
+    def _read(self, reader: IsolatedReader, files: Sequence[Upload]) -> list[Page | Unreadable]:
+        found: list[Page | Unreadable] = []
+        end = time.monotonic() + self._seconds
+        for file in files:
+            if (left := end - time.monotonic()) <= 0:
+                found.append(Unreadable(f"was not reached in {self._seconds:g} s"))
+                continue
+            try:
+                found.append(reader.read(file.data, kind=file.kind, seconds=left))
+            except Unreadable as error:
+                found.append(error)
+        return found

@@ -135,7 +135,17 @@ def chunk_id(document: Document, position: int, start: int, text: str) -> str:
     """
     metadata = json.dumps(document.metadata, sort_keys=True, default=str)
     whole = _digest(document.id, str(position), str(start), text, metadata, size=16)
-    return _digest(document.id, size=8) + whole
+    return document_tag(document.id) + whole
+
+
+def document_tag(document_id: str) -> str:
+    """How the ids of all chunks of a document begin."""
+    return _digest(document_id, size=8)
+
+
+def tag_of(chunk_id: str) -> str:
+    """The `document_tag` of the document that a chunk is of."""
+    return chunk_id[:16]
 
 
 def _digest(*parts: str, size: int) -> str:

@@ -124,6 +124,10 @@ class InvalidField(RagError):
         self.field = field
 
 
+class DocumentNotFound(RagError):
+    """The collection has no document of this id."""
+
+
 class Unsupported(RagError):
     """The request is well-formed, but what it asks for cannot be had here; says why."""
 

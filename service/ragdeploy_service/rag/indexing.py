@@ -120,7 +120,9 @@ class Indexer:
             return
         with self._clock(Stage.STORE):
             old = await collection.chunk_ids({chunk.document_id for chunk in chunks})
-        new = [chunk for chunk in chunks if chunk.id not in old]
+        # From the end, so that a document has its first chunk, by which lists show it, only when it
+        # is whole: whoever sees it there need not hand it in again.
+        new = [chunk for chunk in reversed(chunks) if chunk.id not in old]
         for start in range(0, len(new), _SLICE):
             part = new[start : start + _SLICE]
             with self._clock(Stage.EMBED):

@@ -98,7 +98,7 @@ def sources(passages: tuple[Passage, ...]) -> list[Source]:
         Source.model_construct(
             id=passage.chunk.id,
             doc_id=passage.chunk.document_id,
-            text=passage.chunk.text,
+            text=passage.chunk.shown,
             score=round(passage.score, 6),
             dense_score=_score(passage.dense_score),
             sparse_score=_score(passage.sparse_score),

@@ -17,6 +17,10 @@ from ragdeploy_service.access.authentication import KEY_SCHEMES
 from ragdeploy_service.rag.access import Access, Principal
 from ragdeploy_service.rag.account import Account
 from ragdeploy_service.services import Services
+from ragdeploy_service.settings import ServiceSettings
+
+Size = int | Callable[[ServiceSettings], int]
+"""A number of bytes, or the setting that holds it."""
 
 
 class Need:
@@ -28,7 +32,7 @@ class Need:
 
     """
 
-    def __init__(self, access: Access, *, counted: bool, most_bytes: int | None) -> None:
+    def __init__(self, access: Access, *, counted: bool, most_bytes: Size | None) -> None:
         self.access = access
         self._counted = counted
         self._most_bytes = most_bytes
@@ -39,23 +43,24 @@ class Need:
             raise HTTPException(403, f"This needs a key with the scope `{self.access}`.")
         if "account" in request.scope["state"]:  # this request is counted already
             return
-        if self._most_bytes is not None:
-            request.state.most_body_bytes = self._most_bytes
         services: Services = request.state.services
+        if self._most_bytes is not None:
+            most = self._most_bytes
+            request.state.most_body_bytes = most(services.settings) if callable(most) else most
         account = Account(principal, meter=services.meter, telemetry=services.metrics)
         request.state.account = account
         if self._counted:
             await account.admit()
 
 
-def needs(access: Access, *, counted: bool = True, most_bytes: int | None = None) -> Any:
+def needs(access: Access, *, counted: bool = True, most_bytes: Size | None = None) -> Any:
     """Say what a key must be good for to get to a route: FastAPI's `Depends` on a `Need`.
 
     Args:
         access: The scope.
         counted: Whether it is a request of the minute's quota. Looking at something small is
             not, and then must not ask the language model either.
-        most_bytes: The largest body, if less than the service takes elsewhere.
+        most_bytes: The largest body, if not what the service takes elsewhere.
 
     """
     return Depends(Need(access, counted=counted, most_bytes=most_bytes))
