@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -12,11 +14,27 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import httpx
 import pytest
 
+from tests.cli.conftest import RAGDEPLOY
+from tests.service.api import counter
+from tests.support.files import docx, pdf
+from tests.support.keys import write_keys
+from tests.support.waiting import eventually
+
 NOWHERE = "http://127.0.0.1:9"
 
 
 def one_sentence(text: str) -> bool:
     return "Traceback" not in text and text.startswith("ragdeploy: ")
+
+
+def start_ragdeploy(*arguments, cwd):
+    """Run the command and do not wait for it."""
+    return subprocess.Popen([RAGDEPLOY, *map(str, arguments)], cwd=cwd, stderr=subprocess.PIPE)
+
+
+def passages(service):
+    found = service.http.get("/collections/documents")
+    return found.json()["chunks"] if found.status_code == 200 else 0
 
 
 def test_index_then_ask(ragdeploy, run_service, docs):
@@ -41,12 +59,72 @@ def test_indexing_again_adds_nothing_and_a_change_replaces(ragdeploy, service, d
     assert not any("canteen" in text for text in texts)
 
 
+def test_what_has_not_changed_is_not_handed_in_again(ragdeploy, run_service, docs):
+    service = run_service()
+    ragdeploy("index", "docs", "--url", service.url)
+    before = counter(service.http, "rag_jobs_total", state="queued")
+    again = ragdeploy("index", "docs", "--url", service.url)
+    assert again.returncode == 0
+    assert again.stdout.startswith("0 documents indexed in ")
+    assert "3 unchanged. The collection holds 3 passages" in again.stdout
+    assert counter(service.http, "rag_jobs_total", state="queued") == before
+    (docs / "lunch.txt").write_text("Lunch is served in the garden.\n")
+    changed = ragdeploy("index", "docs", "--url", service.url)
+    assert re.match(r"1 documents indexed in .*, 2 unchanged\.", changed.stdout)
+
+
+def test_a_load_that_was_stopped_goes_on_where_it_was(ragdeploy, run_service, docs):
+    service = run_service()
+    for number in range(100):
+        (docs / f"{number}.txt").write_text(f"Note {number}: the meeting was moved again.\n")
+    first = start_ragdeploy("index", "docs", "--url", service.url, cwd=docs.parent)
+    eventually(lambda: passages(service) >= 30, what="the first documents are indexed")
+    first.kill()
+    first.wait()
+    service.stop()  # what was handed in is finished first
+    service.start()
+    again = ragdeploy("index", "docs", "--url", service.url)
+    assert again.returncode == 0
+    indexed, unchanged = map(int, re.match(r"(\d+) doc.*?(\d+) unchanged", again.stdout).groups())
+    assert indexed + unchanged == 103
+    assert unchanged >= 30
+    assert passages(service) == 103
+
+
+def test_files_of_all_kinds_are_indexed_in_the_collection_that_is_named(ragdeploy, service, docs):
+    (docs / "tide.pdf").write_bytes(pdf("High tide is at noon."))
+    (docs / "会议.docx").write_bytes(docx("会议在星期五下午举行。"))
+    ragdeploy("index", "docs", "--collection", "kinds", "--url", service)
+    for question, found in [
+        ("When is high tide?", "docs/tide.pdf"),
+        ("会议在什么时候？", "docs/会议.docx"),
+    ]:
+        asked = ragdeploy("ask", question, "--collection", "kinds", "--top-k", 1, "--url", service)
+        assert f"- {found} (" in asked.stdout
+    nowhere = ragdeploy("ask", "When is high tide?", "--collection", "nowhere", "--url", service)
+    assert nowhere.returncode == 1
+    assert "There is no collection 'nowhere'" in nowhere.stderr
+
+
+def test_a_key_that_may_only_write_is_enough_to_index(ragdeploy, run_service, docs, tmp_path):
+    keys = write_keys(tmp_path / "keys", writer={"scopes": ["index"]})
+    service = run_service(RAG_API_KEYS_DIR=str(keys))
+    indexed = ragdeploy(
+        "index", "docs", "--collection", "c", "--url", service.url, "--api-key", "writer"
+    )
+    assert indexed.returncode == 0, indexed.stderr
+    assert "3 documents indexed" in indexed.stdout
+
+
 def test_what_cannot_be_indexed_is_named_and_the_rest_goes_in(ragdeploy, service, docs):
     (docs / "empty.md").write_text("\n")
-    indexed = ragdeploy("index", "docs", "--url", service)
+    (docs / "broken.pdf").write_bytes(b"%PDF-1.7")
+    indexed = ragdeploy("index", "docs", "--anew", "--url", service)
     assert indexed.returncode == 1
     assert "3 documents indexed" in indexed.stdout
-    assert "1 could not be indexed:\n  docs/empty.md: holds no text" in indexed.stderr
+    assert indexed.stderr.startswith("2 could not be indexed:\n")
+    assert "  docs/empty.md: holds no text\n" in indexed.stderr
+    assert "  docs/broken.pdf: is damaged, or no PDF\n" in indexed.stderr
 
 
 def test_a_document_that_the_service_refuses_does_not_stop_the_others(ragdeploy, run_service, docs):
@@ -59,7 +137,7 @@ def test_a_document_that_the_service_refuses_does_not_stop_the_others(ragdeploy,
 
 
 def test_what_is_excluded_is_not_indexed(ragdeploy, service, docs):
-    indexed = ragdeploy("index", "docs", "--exclude", "*.txt", "--url", service)
+    indexed = ragdeploy("index", "docs", "--exclude", "*.txt", "--anew", "--url", service)
     assert "2 documents indexed" in indexed.stdout
 
 
@@ -163,7 +241,9 @@ def test_a_busy_service_is_asked_again_when_it_says(ragdeploy, impostor):
 def test_a_job_that_does_not_end_well_is_told(ragdeploy, impostor, docs, status, job, told):
     as_json = {"Content-Type": "application/json"}
     url = impostor(
-        (200, as_json, "{}"),  # /health
+        (200, as_json, '{"default": "documents"}'),
+        (200, as_json, '{"chunks": 0}'),
+        (404, as_json, "{}"),  # the list of documents
         (202, as_json, json.dumps({"job_id": "0" * 32})),
         (status, as_json, json.dumps(job)),
     )
@@ -188,18 +268,37 @@ def test_eval_counts_questions_whose_page_is_among_the_sources(ragdeploy, servic
         {"question": "Where is lunch served?", "relevant": ["other.txt", "eave.html"]},
     ]
     (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, cases)))
-    table = ragdeploy("eval", "q.jsonl", "--url", service, "--top-k", 1).stdout
-    assert "hits at 1: 2 of 3, hits at 1: 2, mean reciprocal rank: 0.67" in table
+    table = ragdeploy("eval", "q.jsonl", "--url", service, "-k", 1, "-k", 3).stdout
+    assert "\n3 questions\n            hits  recall     MRR    nDCG\n" in table
+    assert "\nat 1       0.667   0.667   0.667   0.667\n" in table
+    assert "\nat 3       " in table
     assert re.search(r"^   -  Where is lunch served\? +docs/lunch\.txt$", table, re.MULTILINE)
     result = json.loads(ragdeploy("eval", "q.jsonl", "--url", service, "--json").stdout)
-    assert (result["hits"], result["questions"]) == (2, 3)
+    assert result["questions"] == 3
+    assert list(result["at"]) == ["1", "3", "5", "10"]
+    assert result["at"]["1"] == pytest.approx(
+        dict.fromkeys(("hits", "recall", "mrr", "ndcg"), 2 / 3)
+    )
     assert [case["rank"] for case in result["results"]] == [1, 1, None]
+
+
+def test_eval_takes_grades_and_judges_a_collection_by_words(ragdeploy, service, docs, tmp_path):
+    ragdeploy("index", "docs", "--collection", "graded", "--url", service)
+    case = {"question": "When is staging rebuilt?", "relevant": {"rebuild.md": 2, "gone.md": 1}}
+    (tmp_path / "q.jsonl").write_text(json.dumps(case))
+    run = ragdeploy(
+        "eval", "q.jsonl", "--collection", "graded", "--mode", "sparse", "--json", "--url", service
+    )
+    assert json.loads(run.stdout)["at"]["3"] == pytest.approx(
+        {"hits": 1, "recall": 0.5, "mrr": 1, "ndcg": 2 / (2 + 1 / math.log2(3))}
+    )
 
 
 @pytest.mark.parametrize(
     ("line", "told"),
     [
         ('{"question": "Where?"}', "q.jsonl:2: relevant: Field required"),
+        ('{"question": "Where?", "relevant": {"a": 0}}', "q.jsonl:2: relevant: "),
         ("not json", "q.jsonl:2: line: Invalid JSON"),
     ],
 )

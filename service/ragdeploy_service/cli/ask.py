@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ragdeploy_service.cli.client import ApiClient
-from ragdeploy_service.cli.console import DEFAULT_URL, ApiKey, Url
+from ragdeploy_service.cli.console import DEFAULT_URL, ApiKey, Collection, Url
 
 
 def ask(
@@ -17,6 +17,7 @@ def ask(
     *,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
+    collection: Collection = None,
     top_k: Annotated[
         int | None, typer.Option("--top-k", help="Passages to answer from.", min=1, max=50)
     ] = None,
@@ -27,7 +28,7 @@ def ask(
 ) -> None:
     """Ask a question and print the answer with its sources."""
     with ApiClient(url, api_key) as client:
-        answer = client.query(question, top_k=top_k, use_cache=cache)
+        answer = client.query(question, collection=collection, top_k=top_k, use_cache=cache)
     if as_json:
         typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
         return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -22,6 +23,14 @@ _PATIENCE_SECONDS = 120.0
 
 class Refused(Failure):
     """The service does not take this request as it is: 4xx. The message names the field."""
+
+
+class NotFound(Refused):
+    """There is no such thing: 404."""
+
+
+class Denied(Failure):
+    """The key is missing, wrong, or not good for this: 401 or 403."""
 
 
 class _Busy(Exception):
@@ -56,31 +65,54 @@ class ApiClient:
     ) -> None:
         self._http.close()
 
-    def query(self, question: str, *, top_k: int | None, use_cache: bool) -> dict[str, Any]:
-        """Ask a question: ``POST /query``."""
-        body: dict[str, Any] = {"question": question, "use_cache": use_cache}
-        if top_k is not None:
-            body["top_k"] = top_k
-        return self._json("POST", "/query", body)
+    def query(self, question: str, **fields: Any) -> dict[str, Any]:
+        """Ask a question: ``POST /query``. Fields that are None are left out."""
+        return self._json("POST", "/query", _given(question=question, **fields))
 
-    def index(self, documents: Sequence[Document]) -> str:
+    def retrieve(self, question: str, **fields: Any) -> list[dict[str, Any]]:
+        """Find the passages for a question: ``POST /retrieve``. Returns its sources."""
+        found = self._json("POST", "/retrieve", _given(question=question, **fields))
+        sources: list[dict[str, Any]] = found["sources"]
+        return sources
+
+    def index(self, documents: Sequence[Document], *, collection: str | None) -> str:
         """Hand documents in: ``POST /index``. Returns the id of the job."""
-        body = {
-            "documents": [document.text for document in documents],
-            "metadatas": [dict(document.metadata) for document in documents],
-            "ids": [document.id for document in documents],
-        }
+        body = _given(
+            documents=[document.text for document in documents],
+            metadatas=[dict(document.metadata) for document in documents],
+            ids=[document.id for document in documents],
+            collection=collection,
+        )
         return str(self._json("POST", "/index", body)["job_id"])
 
     def job(self, job_id: str) -> dict[str, Any]:
         """Ask what became of a job: ``GET /jobs/{id}``."""
         return self._json("GET", f"/jobs/{quote(job_id, safe='')}")
 
-    def chunks(self) -> int | None:
-        """Count the passages that can be found: ``GET /health``; None if it is not told."""
-        parts = self._json("GET", "/health").get("parts") or {}
-        count = parts.get("vector_store", {}).get("chunks")
-        return count if isinstance(count, int) else None
+    def documents(self, collection: str | None) -> Iterator[dict[str, Any]]:
+        """List a collection: ``GET /collections/{c}/documents``, page by page."""
+        path = f"{self._collection(collection)}/documents?limit=1000"
+        page = self._json("GET", path)
+        yield from page["documents"]
+        while page["next_page"] is not None:
+            page = self._json("GET", f"{path}&page={quote(page['next_page'], safe='')}")
+            yield from page["documents"]
+
+    def chunks(self, collection: str | None) -> int | None:
+        """Count a collection's passages: ``GET /collections/{c}``; None if it is not told."""
+        try:
+            return int(self._json("GET", self._collection(collection))["chunks"])
+        except NotFound:
+            return 0
+        except Denied:
+            return None
+
+    def _collection(self, name: str | None) -> str:
+        return f"/collections/{quote(name or self._default, safe='')}"
+
+    @cached_property
+    def _default(self) -> str:
+        return str(self._json("GET", "/collections")["default"])
 
     def _json(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
@@ -121,7 +153,11 @@ class ApiClient:
             raise Failure(f"the call to {self.url} failed: {error}") from error
         if response.status_code in {429, 503}:
             raise _Busy(response)
-        if response.status_code in {400, 404, 413, 422}:
+        if response.status_code in {401, 403}:
+            raise Denied(_problem(response))
+        if response.status_code == 404:
+            raise NotFound(_problem(response))
+        if response.status_code in {400, 413, 415, 422}:
             raise Refused(_problem(response))
         if response.is_error:
             raise Failure(_problem(response))
@@ -131,6 +167,10 @@ class ApiClient:
 
 
 _REMEDY = "Give a key with --api-key or RAGDEPLOY_API_KEY."
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _problem(response: httpx.Response) -> str:

@@ -21,6 +21,15 @@ ApiKey = Annotated[
         help="API key, where the service asks for one.",
     ),
 ]
+Collection = Annotated[
+    str | None,
+    typer.Option(
+        "--collection",
+        envvar="RAGDEPLOY_COLLECTION",
+        show_envvar=True,
+        help="Collection of the documents; the service's default one if absent.",
+    ),
+]
 
 
 class Failure(Exception):

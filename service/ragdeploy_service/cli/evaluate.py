@@ -1,31 +1,45 @@
-"""``ragdeploy eval``: how often the right page is among the sources."""
+"""``ragdeploy eval``: how often, and how high, the right document is found."""
 
 from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from ragdeploy_service.cli.client import ApiClient
-from ragdeploy_service.cli.console import DEFAULT_URL, ApiKey, Failure, Url
+from ragdeploy_service.cli.console import DEFAULT_URL, ApiKey, Collection, Failure, Url
+from ragdeploy_service.cli.scores import Grades, Scores, score
+from ragdeploy_service.rag.models import SearchMode
+
+_DEPTHS = (1, 3, 5, 10)
 
 
 class Case(BaseModel):
-    """One line of a question file."""
+    """One line of a question file: a question, and its relevant documents, perhaps with grades."""
 
     question: str = Field(min_length=3, max_length=1000)
-    relevant: list[str] = Field(min_length=1)
+    relevant: list[str] | dict[str, PositiveInt] = Field(min_length=1)
+
+    @property
+    def grades(self) -> Grades:
+        """How relevant each document is; 1 where the file does not say."""
+        if isinstance(self.relevant, dict):
+            return self.relevant
+        return dict.fromkeys(self.relevant, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The rank of the first relevant source, from 1; None if it is not among the sources."""
+    """What was found for a question, best first, in the names of the file where it is relevant.
+
+    ``rank`` is that of the first relevant source, from 1; None if there is none.
+    """
 
     question: str
     rank: int | None
@@ -36,7 +50,8 @@ def evaluate(
     questions: Annotated[
         Path,
         typer.Argument(
-            help='JSON lines of {"question": ..., "relevant": [path, ...]}.',
+            help='JSON lines of {"question": ..., "relevant": [id or end of a path, ...]}; for '
+            "graded relevance, {id: grade, ...}.",
             exists=True,
             dir_okay=False,
         ),
@@ -44,30 +59,41 @@ def evaluate(
     *,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
-    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, max=50)] = 3,
+    collection: Collection = None,
+    top_k: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--top-k", "-k", min=1, max=50, help="Sources to judge; may be given again. 1 3 5 10."
+        ),
+    ] = None,
+    mode: Annotated[
+        SearchMode | None, typer.Option(help="How to search; as the service is set up if absent.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Ask questions whose pages are known, and count how often they are among the sources.
+    """Score retrieval: hits, recall, MRR and nDCG at k, from questions with relevant documents.
 
-    A relevant path counts as found if a source's path is it or ends with it.
+    A relevant document counts as found if a source's document id or path is it or ends with it.
     """
     cases = read_cases(questions)
+    depths = sorted(set(top_k or _DEPTHS))
     with ApiClient(url, api_key) as client:
         results = [
-            judge(case, client.query(case.question, top_k=top_k, use_cache=False)["sources"])
+            judge(
+                case,
+                client.retrieve(
+                    case.question, top_k=depths[-1], collection=collection, search_mode=mode
+                ),
+            )
             for case in cases
         ]
-    summary = summarise(results, top_k=top_k)
+    rankings = [(result.found, case.grades) for result, case in zip(results, cases, strict=True)]
+    scores = {k: score(rankings, k=k) for k in depths}
     if as_json:
-        typer.echo(json.dumps({**summary, "results": [asdict(r) for r in results]}, indent=2))
+        typer.echo(json.dumps(_as_json(scores, results), ensure_ascii=False, indent=2))
         return
-    typer.echo(f"{'rank':>4}  {'question':<60}  first source")
-    for result in results:
-        typer.echo(_line(result))
-    typer.echo(
-        f"\nhits at {top_k}: {summary['hits']} of {summary['questions']}, "
-        f"hits at 1: {summary['hits_at_1']}, mean reciprocal rank: {summary['mrr']:.2f}"
-    )
+    for line in _table(scores, results):
+        typer.echo(line)
 
 
 def read_cases(path: Path) -> list[Case]:
@@ -84,43 +110,46 @@ def read_cases(path: Path) -> list[Case]:
             cases.append(Case.model_validate_json(line))
         except ValidationError as error:
             first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "line"
+            field = str(first["loc"][0]) if first["loc"] else "line"
             raise Failure(f"{path}:{number}: {field}: {first['msg']}.") from error
     if not cases:
         raise Failure(f"{path} holds no questions.")
     return cases
 
 
-def judge(case: Case, sources: Sequence[dict[str, Any]]) -> Result:
-    """Find the first relevant source."""
-    found = tuple(_place(source) for source in sources)
-    ranks = (rank for rank, place in enumerate(found, start=1) if _is_any(place, case.relevant))
+def judge(case: Case, sources: Sequence[Mapping[str, Any]]) -> Result:
+    """Find the relevant sources."""
+    found = tuple(_name(source, case.grades) for source in sources)
+    ranks = (rank for rank, name in enumerate(found, start=1) if name in case.grades)
     return Result(question=case.question, rank=next(ranks, None), found=found)
 
 
-def summarise(results: Sequence[Result], *, top_k: int) -> dict[str, float]:
-    """Count hits. MRR is the mean of 1/rank, 0 where nothing was found (Voorhees, TREC-8)."""
-    ranks = [result.rank for result in results]
+def _name(source: Mapping[str, Any], relevant: Grades) -> str:
+    """The name that the question file has for a source, or else its own."""
+    place = str((source.get("metadata") or {}).get("source") or source["doc_id"])
+    for name in (source["doc_id"], place):
+        for path in relevant:
+            if name == path or name.endswith("/" + path):
+                return path
+    return place
+
+
+def _as_json(scores: Mapping[int, Scores], results: Sequence[Result]) -> dict[str, Any]:
     return {
         "questions": len(results),
-        "top_k": top_k,
-        "hits": sum(rank is not None for rank in ranks),
-        "hits_at_1": sum(rank == 1 for rank in ranks),
-        "mrr": sum(1 / rank for rank in ranks if rank) / len(ranks),
+        "at": {str(k): asdict(each) for k, each in scores.items()},
+        "results": [asdict(result) for result in results],
     }
 
 
-def _place(source: dict[str, Any]) -> str:
-    metadata = source.get("metadata") or {}
-    return str(metadata.get("source") or source.get("doc_id") or "")
-
-
-def _is_any(place: str, relevant: Sequence[str]) -> bool:
-    return any(place == path or place.endswith("/" + path) for path in relevant)
-
-
-def _line(result: Result) -> str:
-    rank = str(result.rank) if result.rank else "-"
-    question = textwrap.shorten(result.question, 60, placeholder="...")
-    first = "/".join(Path(result.found[0]).parts[-2:]) if result.found else ""
-    return f"{rank:>4}  {question:<60}  {first}".rstrip()
+def _table(scores: Mapping[int, Scores], results: Sequence[Result]) -> Iterator[str]:
+    yield f"{'rank':>4}  {'question':<60}  first source"
+    for result in results:
+        question = textwrap.shorten(result.question, 60, placeholder="...")
+        first = "/".join(Path(result.found[0]).parts[-2:]) if result.found else ""
+        yield f"{result.rank or '-':>4}  {question:<60}  {first}".rstrip()
+    yield f"\n{len(results)} questions"
+    yield f"{'':8}{'hits':>8}{'recall':>8}{'MRR':>8}{'nDCG':>8}"
+    for k, each in scores.items():
+        row = (each.hits, each.recall, each.mrr, each.ndcg)
+        yield f"{f'at {k}':8}" + "".join(f"{value:8.3f}" for value in row)

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ragdeploy_service.cli.client import ApiClient
-from ragdeploy_service.cli.console import DEFAULT_URL, ApiKey, Failure, Url
-from ragdeploy_service.cli.ingest import Ingestion
+from ragdeploy_service.cli.console import DEFAULT_URL, ApiKey, Collection, Failure, Url
+from ragdeploy_service.cli.ingest import Ingestion, Tally
 from ragdeploy_service.documents import KINDS, find_files
 
 _LINE_SECONDS = 5.0
@@ -29,21 +29,28 @@ def index(
     *,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
+    collection: Collection = None,
     exclude: Annotated[
         list[str] | None,
         typer.Option(help="Pattern of names or paths to leave out; may be given again."),
     ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Hand in all files, unchanged ones too.")
+    ] = False,
 ) -> None:
-    """Read files and index them. What is indexed already and has not changed is passed over."""
+    """Read files and index them. What is indexed already and has not changed is passed over.
+
+    Exits with 0 if all is indexed, 1 if something could not be, 130 if stopped with Ctrl-C.
+    """
     files = list(find_files(paths, exclude=exclude or []))
     if not files:
         raise Failure(f"there is no file of a known kind ({', '.join(KINDS)}) in what was named.")
     started = time.monotonic()
     with ApiClient(url, api_key) as client:
-        before = client.chunks()
+        before = client.chunks(collection)
         try:
             with _progress(len(files)) as show:
-                ingestion = Ingestion(client, on_progress=show)
+                ingestion = Ingestion(client, collection=collection, anew=anew, on_progress=show)
                 ingestion.run(files)
         except KeyboardInterrupt:
             typer.echo(
@@ -53,9 +60,9 @@ def index(
             )
             raise typer.Exit(130) from None
         seconds = time.monotonic() - started
-        after = client.chunks()
+        after = client.chunks(collection)
     tally = ingestion.tally
-    typer.echo(_summary(tally.indexed, seconds=seconds, before=before, after=after))
+    typer.echo(_summary(tally, seconds=seconds, before=before, after=after))
     if tally.problems:
         typer.echo(f"{len(tally.problems)} could not be indexed:", err=True)
         for problem in tally.problems:
@@ -63,8 +70,9 @@ def index(
         raise typer.Exit(1)
 
 
-def _summary(documents: int, *, seconds: float, before: int | None, after: int | None) -> str:
-    text = f"{documents:,} documents indexed in {seconds:.1f} s."
+def _summary(tally: Tally, *, seconds: float, before: int | None, after: int | None) -> str:
+    text = f"{tally.indexed:,} documents indexed in {seconds:.1f} s"
+    text += f", {tally.unchanged:,} unchanged." if tally.unchanged else "."
     if before is None or after is None:
         return text
     new = after - before

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ragdeploy_service.cli.client import ApiClient, Refused
+from ragdeploy_service.cli.client import ApiClient, Denied, NotFound, Refused
 from ragdeploy_service.cli.console import Failure
-from ragdeploy_service.documents import Unreadable, read_file
+from ragdeploy_service.documents import IsolatedReader, Limits, Unreadable, document_of, open_file
 from ragdeploy_service.rag.models import Document, JobState
 
 # A batch is one request and one job: large enough to keep the model busy, small enough for
@@ -23,6 +23,13 @@ BATCH_BYTES = 1_000_000
 _JOBS_AT_ONCE = 3
 _POLL_SECONDS = 0.25
 
+# What one file may cost; the service takes no more text of one document.
+_FILE = Limits(text_bytes=8 * 2**20)
+_FILE_SECONDS = 120.0
+
+# Key of the metadata under which a document says what file it was made of.
+_DIGEST = "digest"
+
 _AGAIN = "run the command again; what is indexed already is passed over."
 
 
@@ -31,11 +38,12 @@ class Tally:
     """What became of the documents so far; ``problems`` holds a sentence for each that failed."""
 
     indexed: int = 0
+    unchanged: int = 0
     problems: list[str] = field(default_factory=list)
 
     @property
     def settled(self) -> int:
-        return self.indexed + len(self.problems)
+        return self.indexed + self.unchanged + len(self.problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +53,23 @@ class _Job:
 
 
 class Ingestion:
-    """Indexes files. ``on_progress`` is told how many are done, indexed or failed."""
+    """Indexes files, but for those that the collection holds as they are.
 
-    def __init__(self, client: ApiClient, *, on_progress: Callable[[int], None]) -> None:
+    ``on_progress`` is told how many are done: indexed, passed over or failed.
+    """
+
+    def __init__(
+        self,
+        client: ApiClient,
+        *,
+        collection: str | None,
+        anew: bool,
+        on_progress: Callable[[int], None],
+    ) -> None:
+        """Take all files if ``anew``, and otherwise only those that are new or changed."""
         self._client = client
+        self._collection = collection
+        self._anew = anew
         self._on_progress = on_progress
         self._jobs: deque[_Job] = deque()
         self.tally = Tally()
@@ -59,24 +80,47 @@ class Ingestion:
         Raises:
             Failure: the service cannot be reached, or has lost a job.
         """
-        for batch in batches(self._read(files)):
-            self._submit(batch)
+        known = {} if self._anew else self._known()
+        with IsolatedReader(_FILE) as reader:
+            for batch in batches(self._read(files, known, reader)):
+                self._submit(batch)
         while self._jobs:
             self._follow(self._jobs.popleft())
 
-    def _read(self, files: Iterable[Path]) -> Iterator[Document]:
-        for file in files:
+    def _known(self) -> dict[str, str]:
+        """Digests of the files that the collection's documents were made of, by document."""
+        try:
+            return {
+                document["id"]: document["metadata"][_DIGEST]
+                for document in self._client.documents(self._collection)
+                if _DIGEST in document["metadata"]
+            }
+        except (Denied, NotFound):  # a key that may only write, or no collection yet
+            return {}
+
+    def _read(
+        self, files: Iterable[Path], known: Mapping[str, str], reader: IsolatedReader
+    ) -> Iterator[Document]:
+        for path in files:
             try:
-                yield read_file(file)
+                file = open_file(path)
+                if known.get(file.name) == file.digest:
+                    self.tally.unchanged += 1
+                    self._on_progress(self.tally.settled)
+                    continue
+                page = reader.read(file.data, kind=file.kind, seconds=_FILE_SECONDS)
+                document = document_of(page, document_id=file.name, source=file.name)
             except Unreadable as error:
-                self._problem(f"{file}: {error}")
+                self._problem(f"{path}: {error}")
+            else:
+                yield replace(document, metadata={**document.metadata, _DIGEST: file.digest})
 
     def _submit(self, batch: list[Document]) -> None:
         """Hand in a batch; if the service refuses it, hand in its halves to find what is wrong."""
         while len(self._jobs) >= _JOBS_AT_ONCE:
             self._follow(self._jobs.popleft())
         try:
-            self._jobs.append(_Job(id=self._client.index(batch), size=len(batch)))
+            self._jobs.append(_Job(id=self._hand_in(batch), size=len(batch)))
         except Refused as error:
             if len(batch) == 1:
                 self._problem(f"{batch[0].id}: {error}")
@@ -84,6 +128,9 @@ class Ingestion:
             middle = len(batch) // 2
             self._submit(batch[:middle])
             self._submit(batch[middle:])
+
+    def _hand_in(self, batch: list[Document]) -> str:
+        return self._client.index(batch, collection=self._collection)
 
     def _follow(self, job: _Job) -> None:
         """Wait for the end of a job."""
