@@ -83,7 +83,13 @@ async def found(docs, number, *, top_k=3, where=None):
 
 
 async def test_what_was_written_comes_back_whole(docs):
-    metadata = {"source": "香蕉.md", "pages": [1, {"deep": None}], "score": 0.5, "": True}
+    metadata = {
+        "source": "香蕉.md",
+        "pages": [1, {"deep": None}],
+        "score": 0.5,
+        "": True,
+        "big": 2**63,
+    }
     written = chunk(3, document_id='odd "name"', metadata=metadata)
     await write(docs, written, chunk(4))
     passage, _ = await docs.search_dense(direction(3), top_k=5, where=None)
@@ -154,9 +160,10 @@ async def test_vectors_of_another_model_are_refused_with_the_remedy(store, docs,
     await other.close()
 
 
-async def test_what_can_never_be_stored_is_refused(docs):
+@pytest.mark.parametrize("fields", [{"document_id": "d" * 513}, {"metadata": {"big": 2**64}}])
+async def test_what_can_never_be_stored_is_refused(docs, fields):
     with pytest.raises(VectorStoreRefused):
-        await docs.upsert([chunk(1, document_id="d" * 513)], direction(1)[None])
+        await docs.upsert([chunk(1, **fields)], direction(1)[None])
 
 
 # ---- collections ----

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import grpc
 import structlog
 from pymilvus import AsyncMilvusClient, MilvusClient, MilvusException
-from pymilvus.exceptions import ParamError
+from pymilvus.exceptions import DataNotMatchException, DataTypeNotMatchException, ParamError
 
 from ragdeploy_service.rag.errors import VectorStoreRefused, VectorStoreUnavailable
 
@@ -22,6 +22,8 @@ from ragdeploy_service.rag.errors import VectorStoreRefused, VectorStoreUnavaila
 READ, WRITE, OPEN, COMMIT = 3.0, 20.0, 30.0, 60.0
 _CONNECT_SECONDS = 3.0
 
+# What pymilvus will not send: an integer of more than 64 bits in the metadata, for one.
+_NEVER_SENT = (ParamError, DataNotMatchException, DataTypeNotMatchException)
 # Codes of a call that can never succeed: our data or our filter is at fault (6 is Milvus Lite).
 _INVALID = frozenset({6, *range(1100, 1200)})
 # The collection, its index, or its copy in memory is gone: make or load it again.
@@ -92,7 +94,7 @@ def _in_our_words(error: Exception, name: str) -> Exception:
     code: Any = error.code() if isinstance(error, grpc.RpcError) else getattr(error, "code", None)
     # Milvus's own words may name addresses and data, so they go to the log alone.
     _log.warning("milvus call failed", call=name, code=str(code), error=str(error)[:500])
-    if isinstance(error, ParamError) or (isinstance(code, int) and code in _INVALID):
+    if isinstance(error, _NEVER_SENT) or (isinstance(code, int) and code in _INVALID):
         return VectorStoreRefused(f"The vector store does not take this ({name}).")
     if isinstance(code, int) and code in _NOT_THERE:
         return CollectionGone("The collection is not loaded yet; try again in a moment.")

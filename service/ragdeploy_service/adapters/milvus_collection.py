@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from pymilvus import AsyncMilvusClient
 
+from ragdeploy_service.adapters import milvus_rows
 from ragdeploy_service.adapters.milvus_calls import COMMIT, READ, WRITE, CollectionGone, within
 from ragdeploy_service.adapters.milvus_catalog import Opened
-from ragdeploy_service.adapters.milvus_filters import any_of, attributes, condition, literal
+from ragdeploy_service.adapters.milvus_filters import any_of, condition, literal
 from ragdeploy_service.adapters.milvus_pages import START, Place
-from ragdeploy_service.adapters.milvus_schema import BM25, TEXT_BYTES, VECTOR, WORDS
+from ragdeploy_service.adapters.milvus_rows import FIELDS
+from ragdeploy_service.adapters.milvus_schema import BM25, VECTOR
 from ragdeploy_service.rag.analysis import words
 from ragdeploy_service.rag.coalescing import Coalescer
 from ragdeploy_service.rag.errors import SearchModeUnsupported
@@ -30,11 +31,8 @@ _DELETED_AT_ONCE = 1_000
 # Milvus Lite searches rows in memory one by one: 0.05 ms each, until they are flushed.
 _LITE_UNFLUSHED_ROWS = 200
 
-_CHUNK = ["id", "doc_id", "position", "start", "text", "metadata"]
-
 # A query that goes all the way and finds nothing.
 NO_ROW: Mapping[str, Any] = {"filter": any_of("id", [""]), "output_fields": ["id"]}
-
 
 # Calls to a server at a time, and questions in one call; more of either only makes them wait for
 # each other's answers.
@@ -119,7 +117,7 @@ class MilvusCollection:
     ) -> list[tuple[Chunk, float]]:
         kind = _Search(field=field, top_k=top_k, condition=condition(where))
         hits = await within(READ, "search", lambda: self._searches.submit(kind, query))
-        return [(_chunk(hit["entity"]), float(hit["distance"])) for hit in hits]
+        return [(milvus_rows.chunk(hit["entity"]), float(hit["distance"])) for hit in hits]
 
     async def _search_together(
         self, kind: _Search, queries: Sequence[Vectors | str]
@@ -131,7 +129,7 @@ class MilvusCollection:
             anns_field=kind.field,
             limit=kind.top_k,
             filter=kind.condition,
-            output_fields=_CHUNK,
+            output_fields=FIELDS,
         )
         return hits
 
@@ -151,8 +149,8 @@ class MilvusCollection:
         return {row["id"] for row in rows}
 
     async def chunks(self, document_id: str) -> list[Chunk]:
-        rows = await self._pages(document_id, _CHUNK, step=_TEXTS_AT_ONCE)
-        return sorted(map(_chunk, rows), key=lambda chunk: (chunk.position, chunk.start))
+        rows = await self._pages(document_id, FIELDS, step=_TEXTS_AT_ONCE)
+        return sorted(map(milvus_rows.chunk, rows), key=lambda chunk: (chunk.position, chunk.start))
 
     async def _pages(self, document_id: str, output: Sequence[str], *, step: int) -> list[Any]:
         """Rows of one document, a range of positions at a time; there are no gaps between them."""
@@ -184,7 +182,7 @@ class MilvusCollection:
                 if row["doc_id"] != place.document:
                     if len(found) == limit:
                         return DocumentPage(documents=tuple(found), next_page=place.write())
-                    found.append(DocumentEntry(id=row["doc_id"], metadata=_json(row["metadata"])))
+                    found.append(milvus_rows.entry(row))
                 place = Place(row=row["id"], document=row["doc_id"])
         return DocumentPage(documents=tuple(found), next_page=None)
 
@@ -205,24 +203,13 @@ class MilvusCollection:
     async def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         if not chunks:
             return
-        rows = [self._row(chunk, vector) for chunk, vector in zip(chunks, vectors, strict=True)]
+        with_words = SearchMode.SPARSE in self.modes
+        rows = [
+            milvus_rows.row(chunk, vector, with_words=with_words)
+            for chunk, vector in zip(chunks, vectors, strict=True)
+        ]
         await self._call("upsert", WRITE, data=rows)
         self._unflushed += len(rows)
-
-    def _row(self, chunk: Chunk, vector: Any) -> dict[str, Any]:
-        row = {
-            "id": chunk.id,
-            "doc_id": chunk.document_id,
-            "position": chunk.position,
-            "start": chunk.start,
-            "text": chunk.text,
-            "metadata": dict(chunk.metadata),
-            VECTOR: vector,
-            **attributes(chunk.metadata),
-        }
-        if SearchMode.SPARSE in self.modes:
-            row[WORDS] = _fitting(words(chunk.in_context))
-        return row
 
     async def delete(self, chunk_ids: Set[str]) -> None:
         ids = sorted(chunk_ids)
@@ -285,26 +272,3 @@ class MilvusCollection:
         except CollectionGone:
             self.gone = True
             raise
-
-
-def _chunk(row: Any) -> Chunk:
-    return Chunk(
-        id=row["id"],
-        document_id=row["doc_id"],
-        position=row["position"],
-        start=row["start"],
-        text=row["text"],
-        metadata=_json(row["metadata"]),
-    )
-
-
-def _json(metadata: Any) -> Any:
-    return json.loads(metadata) if isinstance(metadata, str | bytes) else metadata
-
-
-def _fitting(found: Sequence[str]) -> str:
-    """As many words as a field holds; a chunk has fewer unless it is no text of a language."""
-    data = " ".join(found).encode()
-    if len(data) > TEXT_BYTES:
-        data = data[:TEXT_BYTES].rpartition(b" ")[0]
-    return data.decode()
