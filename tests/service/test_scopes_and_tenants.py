@@ -71,6 +71,7 @@ def test_a_key_opens_its_tenants_documents_and_no_others(guarded):
 def test_an_answer_from_the_cache_is_never_another_tenants(guarded):
     acme, umbrella = with_key(guarded, "acme"), with_key(guarded, "umbrella")
     index(acme, TIDES)
+    index(umbrella, BANANAS)
     question = "When does high tide come?"
     assert TIDES in texts(ask(acme, question))
     assert ask(acme, question)["cached"] == "exact"
@@ -85,6 +86,39 @@ def test_another_tenants_job_is_not_there(guarded):
     theirs = problem(with_key(guarded, "umbrella").get(f"/jobs/{job}"), 404)
     nowhere = problem(with_key(guarded, "umbrella").get(f"/jobs/{'0' * 32}"), 404)
     assert theirs["detail"] == nowhere["detail"]
+
+
+def test_another_tenants_document_is_not_there_and_cannot_be_changed(guarded):
+    acme, umbrella = with_key(guarded, "acme"), with_key(guarded, "umbrella")
+    index(acme, SCALING, ids=["plan"], collection="plans")
+    index(umbrella, BANANAS, ids=["fruit"], collection="plans")
+    path = "/collections/plans/documents"
+    assert acme.get(f"{path}/plan").json()["text"] == SCALING
+    theirs = problem(umbrella.get(f"{path}/plan"), 404)
+    nowhere = problem(umbrella.get(f"{path}/nothing"), 404)
+    assert theirs["detail"].replace("plan'", "") == nowhere["detail"].replace("nothing'", "")
+    assert [each["id"] for each in umbrella.get(path).json()["documents"]] == ["fruit"]
+
+    umbrella.delete(f"{path}/plan")
+    umbrella.post(f"{path}/delete", json={"ids": ["plan"]})
+    index(umbrella, TIDES, ids=["plan"], collection="plans")
+    assert acme.get(f"{path}/plan").json()["text"] == SCALING
+
+
+def test_another_tenants_collection_is_not_there(guarded):
+    index(with_key(guarded, "acme"), SCALING, collection="secret")
+    umbrella = with_key(guarded, "umbrella")
+    assert "secret" not in umbrella.get("/collections").text
+    for method, path in (("GET", ""), ("GET", "/documents"), ("DELETE", ""), ("POST", "/reindex")):
+        response = umbrella.request(method, f"/collections/secret{path}")
+        assert response.status_code == 404, (method, path, response.text)
+    body = {**QUESTION, "collection": "secret"}
+    problem(umbrella.post("/query", json=body), 404)
+    problem(umbrella.post("/retrieve", json=body), 404)
+    chat = {"model": "ragdeploy/secret", "messages": [{"role": "user", "content": "What is it?"}]}
+    assert umbrella.post("/v1/chat/completions", json=chat).status_code == 404
+    search = umbrella.post("/v1/vector_stores/secret/search", json={"query": "What is it?"})
+    assert search.status_code == 404
 
 
 @pytest.mark.parametrize("field", ["tenant", "collection"])
