@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from milvus_lite.analyzer import StandardAnalyzer
 
-from ragdeploy_service.rag.analysis import words
+from ragdeploy_service.rag.analysis import asked, words
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,15 @@ def test_no_word_is_cut_again_by_the_store(text):
     found = words(text)
     assert StandardAnalyzer().tokenize(" ".join(found)) == found
     assert " ".join(found).split() == found
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("How do I read a JSON file?", ["read", "json", "file"]),
+        ("What's up?", ["what", "s", "up"]),
+        ("香蕉是什么颜色的？", words("香蕉是什么颜色的？")),
+    ],
+)
+def test_words_that_every_text_has_are_looked_for_only_if_nothing_else_is_asked(question, expected):
+    assert asked(question) == expected

@@ -152,7 +152,8 @@ class Catalog:
         # Asked for first, for pymilvus logs a stack when it describes what is not there.
         if not client.has_collection(alias, timeout=_SECONDS):
             return None
-        return dict(client.describe_collection(alias, timeout=_SECONDS))
+        name = client.describe_alias(alias, timeout=_SECONDS)["collection_name"]
+        return dict(client.describe_collection(name, timeout=_SECONDS))
 
     @contextmanager
     def _connected(self) -> Iterator[MilvusClient]:

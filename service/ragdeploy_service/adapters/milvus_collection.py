@@ -15,7 +15,7 @@ from ragdeploy_service.adapters.milvus_filters import any_of, condition, literal
 from ragdeploy_service.adapters.milvus_pages import START, Place
 from ragdeploy_service.adapters.milvus_rows import FIELDS
 from ragdeploy_service.adapters.milvus_schema import BM25, VECTOR
-from ragdeploy_service.rag.analysis import words
+from ragdeploy_service.rag.analysis import asked
 from ragdeploy_service.rag.coalescing import Coalescer
 from ragdeploy_service.rag.errors import SearchModeUnsupported
 from ragdeploy_service.rag.filters import Filter
@@ -91,10 +91,10 @@ class MilvusCollection:
     ) -> list[Passage]:
         if SearchMode.SPARSE not in self.modes:
             raise SearchModeUnsupported(self._why_not_sparse())
-        asked = " ".join(words(question))
-        if not asked:
+        wanted = " ".join(asked(question))
+        if not wanted:
             return []
-        found = await self._search(asked, field=BM25, top_k=top_k, where=where)
+        found = await self._search(wanted, field=BM25, top_k=top_k, where=where)
         return [
             # Milvus Lite gives the score with a minus sign.
             Passage(chunk=chunk, score=abs(score), sparse_score=abs(score))
