@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from types import ModuleType
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -37,6 +38,9 @@ from ragdeploy_service.server import LastAnswers
 from ragdeploy_service.services import Services, start
 from ragdeploy_service.settings import Role, ServiceSettings
 
+if TYPE_CHECKING:  # loaded only where traces are wanted
+    from ragdeploy_service.observability.tracing import Tracing
+
 _DESCRIPTION = """\
 Answers questions from your own documents. Errors are problem details (RFC 9457)
 that say what to do; every response has a header X-Request-ID that stands in the log."""
@@ -58,13 +62,16 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     """
     logging.configure(settings)
     keys = load_keys(settings) if settings.role is not Role.INDEXER else None
-    measures = Metrics()
+    tracing = _tracing(settings)
+    measures = Metrics(tracing)
     drain = Drain(seconds=settings.drain_seconds)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[_State]:
         async with start(settings, metrics=measures, drain=drain) as services:
             yield {"services": services}
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
 
     app = _App(
         title="ragdeploy",
@@ -78,6 +85,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
             Middleware(_PlainStartupErrors),
             Middleware(LastAnswers, drain=drain),
             Middleware(RequestContext, metrics=measures),
+            *_traced(tracing),
             Middleware(Authentication, keys=keys),
             Middleware(BodyLimit, most_bytes=settings.max_body_bytes),
         ],
@@ -94,6 +102,23 @@ def _parts(role: Role) -> tuple[ModuleType, ...]:
     if role is Role.INDEXER:
         return operations
     return (query, openai, index, files, jobs, collections, documents, reindex, *operations)
+
+
+def _tracing(settings: ServiceSettings) -> Tracing | None:
+    if settings.tracing_endpoint is None:
+        return None
+    # Here, because it costs a fifth of a second, and few want it.
+    from ragdeploy_service.observability.tracing import Tracing
+
+    return Tracing(settings, endpoint=settings.tracing_endpoint)
+
+
+def _traced(tracing: Tracing | None) -> list[Middleware]:
+    if tracing is None:
+        return []
+    from ragdeploy_service.observability.tracing import TracedRequests
+
+    return [Middleware(TracedRequests, tracing=tracing)]
 
 
 class _App(FastAPI):

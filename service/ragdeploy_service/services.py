@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -23,20 +23,33 @@ from ragdeploy_service.adapters.sqlite_jobs import SqliteJobs
 from ragdeploy_service.documents import FileReader, Limits
 from ragdeploy_service.lifecycle import Drain, StoreMonitor
 from ragdeploy_service.observability.metrics import Metrics
+from ragdeploy_service.rag.breaker import Breaker
 from ragdeploy_service.rag.cache import KeyBase
 from ragdeploy_service.rag.epochs import EpochGate
-from ragdeploy_service.rag.errors import EmbeddingMismatch, Unavailable
+from ragdeploy_service.rag.errors import (
+    EmbeddingMismatch,
+    LanguageModelUnavailable,
+    Overloaded,
+    TooManyStreams,
+    Unavailable,
+    VectorStoreUnavailable,
+)
 from ragdeploy_service.rag.indexing import Indexer
 from ragdeploy_service.rag.job_queue import JobQueue
 from ragdeploy_service.rag.jobs import JobWorker, indexing
+from ragdeploy_service.rag.ladder import Ladder
+from ragdeploy_service.rag.leading import Leading
 from ragdeploy_service.rag.library import Library
 from ragdeploy_service.rag.models import DEFAULT_TENANT, CollectionId, JobKind
 from ragdeploy_service.rag.pipeline import Pipeline
 from ragdeploy_service.rag.ports import AnswerCache, Embedder, LanguageModel, Meter, VectorStore
 from ragdeploy_service.rag.prompt import Prompt
+from ragdeploy_service.rag.quoting import Quoter
 from ragdeploy_service.rag.reindexing import Reindexer, unless_reindexing
 from ragdeploy_service.rag.retrieval import Retriever
+from ragdeploy_service.rag.semantic_cache import SemanticCache
 from ragdeploy_service.rag.slots import Slots
+from ragdeploy_service.rag.writing import Writer
 from ragdeploy_service.settings import Role, ServiceSettings
 
 # A question is answered faster without a cache, or a count, than with one that hangs.
@@ -62,7 +75,7 @@ class Services:
     queue: JobQueue
     reindexer: Reindexer
     meter: Meter
-    pipeline: Pipeline
+    pipeline: Ladder
     streams: Slots
     library: Library
     files: FileReader
@@ -94,10 +107,10 @@ async def start(
         monitor = StoreMonitor(store, default_collection(settings))
         with contextlib.suppress(Unavailable, EmbeddingMismatch):  # the monitor goes on trying
             await monitor.look()
-        llm = _llm(settings) if settings.role is not Role.INDEXER else None
+        llm = _llm(settings, metrics) if settings.role is not Role.INDEXER else None
         if llm is not None:
             stack.push_async_callback(llm.close)
-        cache, queue = _cache(settings), _queue(settings)
+        cache, queue = _cache(settings), _queue(settings, metrics)
         stack.push_async_callback(cache.close)
         stack.push_async_callback(queue.close)
         meter = _meter(settings)
@@ -140,7 +153,13 @@ async def start(
             library=Library(store=store, cache=cache),
             files=_files(settings),
             pipeline=_pipeline(settings, metrics, embedder, store, llm, cache, queue),
-            streams=Slots(settings.max_streams),
+            streams=Slots(
+                settings.max_streams,
+                refusal=TooManyStreams(
+                    f"{settings.max_streams} answers are being streamed already. Ask again in a "
+                    "few seconds, or without `stream`."
+                ),
+            ),
         )
 
 
@@ -163,13 +182,13 @@ async def _finish(worker: JobWorker, drain: Drain) -> None:
     await worker.drain(seconds=drain.remaining)
 
 
-def _llm(settings: ServiceSettings) -> LanguageModel | None:
+def _llm(settings: ServiceSettings, metrics: Metrics) -> LanguageModel | None:
     if not settings.llm_enabled:
         return None
     # Here, because it takes a third of the time to start, and a laptop often has no use for it.
     from ragdeploy_service.adapters.llm import OpenAIModel
 
-    return OpenAIModel(settings)
+    return OpenAIModel(settings, headers=metrics.trace_headers)
 
 
 def _cache(settings: ServiceSettings) -> AnswerCache:
@@ -178,10 +197,15 @@ def _cache(settings: ServiceSettings) -> AnswerCache:
     if settings.redis_url is not None:
         redis = connect(settings, timeout=_CACHE_SECONDS, connections=64)
         return RedisCache(
-            redis, namespace=namespace(settings), ttl_seconds=settings.cache_ttl_seconds
+            redis,
+            namespace=namespace(settings),
+            ttl_seconds=settings.cache_ttl_seconds,
+            stale_seconds=settings.cache_stale_seconds,
         )
     if settings.milvus_uri is None:
-        return MemoryCache(ttl_seconds=settings.cache_ttl_seconds)
+        return MemoryCache(
+            ttl_seconds=settings.cache_ttl_seconds, stale_seconds=settings.cache_stale_seconds
+        )
     _log.warning(
         "answers are not cached: other services may write to this Milvus, and only a Redis "
         "that all share could tell; set RAG_REDIS_URL"
@@ -189,11 +213,11 @@ def _cache(settings: ServiceSettings) -> AnswerCache:
     return NoCache()
 
 
-def _queue(settings: ServiceSettings) -> JobQueue:
+def _queue(settings: ServiceSettings, metrics: Metrics) -> JobQueue:
     if settings.redis_url is None:
-        return SqliteJobs(settings.data_dir / "jobs.db")
+        return SqliteJobs(settings.data_dir / "jobs.db", origin=metrics.traceparent)
     redis = connect(settings, timeout=_JOBS_SECONDS, connections=16)
-    return RedisJobs(redis, namespace=namespace(settings))
+    return RedisJobs(redis, namespace=namespace(settings), origin=metrics.traceparent)
 
 
 def _meter(settings: ServiceSettings) -> Meter:
@@ -211,7 +235,7 @@ def _pipeline(
     llm: LanguageModel | None,
     cache: AnswerCache,
     queue: JobQueue,
-) -> Pipeline:
+) -> Ladder:
     prompt = Prompt(settings.llm_prompt_template)
     link_hosts = frozenset(host.lower() for host in settings.answer_link_hosts)
     keys = KeyBase(
@@ -220,16 +244,50 @@ def _pipeline(
         llm=_llm_identity(settings) if llm else "extractive",
         prompt="\n".join((prompt.fingerprint, *sorted(link_hosts))),
     )
-    return Pipeline(
-        retriever=Retriever(embedder=embedder, store=store),
-        llm=llm,
+    pipeline = Pipeline(
+        retriever=Retriever(
+            embedder=embedder,
+            store=store,
+            breaker=Breaker(
+                "vector store",
+                failure=VectorStoreUnavailable,
+                failures=3,
+                seconds=settings.breaker_seconds,
+            ),
+        ),
+        writer=_writer(settings, llm, prompt, link_hosts),
+        quoter=Quoter(link_hosts=link_hosts),
         cache=cache,
+        semantic=SemanticCache(embedder, min_similarity=settings.semantic_cache_min_similarity)
+        if settings.semantic_cache_enabled
+        else None,
+        leading=Leading(cache if isinstance(cache, RedisCache) else None),
         epochs=EpochGate(queue),
-        prompt=prompt,
         keys=keys,
-        link_hosts=link_hosts,
         telemetry=metrics,
     )
+    capacity = Slots(
+        settings.max_questions,
+        refusal=Overloaded(
+            f"{settings.max_questions} questions are being answered already. Ask again in a few "
+            "seconds."
+        ),
+    )
+    return Ladder(pipeline, capacity=capacity, telemetry=metrics)
+
+
+def _writer(
+    settings: ServiceSettings, llm: LanguageModel | None, prompt: Prompt, link_hosts: Set[str]
+) -> Writer | None:
+    if llm is None:
+        return None
+    breaker = Breaker(
+        "language model",
+        failure=LanguageModelUnavailable,
+        failures=5,
+        seconds=settings.breaker_seconds,
+    )
+    return Writer(llm=llm, prompt=prompt, link_hosts=link_hosts, breaker=breaker)
 
 
 def _llm_identity(settings: ServiceSettings) -> str:

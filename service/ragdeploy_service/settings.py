@@ -122,11 +122,36 @@ class ServiceSettings(BaseSettings):
         60.0, gt=0, le=3600, description="Time to read the files of one upload, in seconds."
     )
 
+    breaker_seconds: float = Field(
+        5.0,
+        ge=0,
+        le=600,
+        description="How long the vector store or the language model is left alone after it has "
+        "failed several times in a row, in seconds; 0 asks it every time.",
+    )
+    max_questions: int = Field(
+        256, ge=1, le=65536, description="Most questions answered at once; others get a 503."
+    )
     max_streams: int = Field(
         256, ge=1, le=65536, description="Most answers streamed at once; others get a 503."
     )
     stream_keep_alive_seconds: float = Field(
         15.0, gt=0, le=3600, description="Silence after which a stream sends a comment, in seconds."
+    )
+
+    # ---- traces ----
+    tracing_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Root of a collector for OpenTelemetry traces (OTLP over HTTP); none are made "
+        "when absent.",
+    )
+    tracing_service_name: str = Field("ragdeploy", min_length=1, description="Name in the traces.")
+    tracing_sample_ratio: float = Field(
+        1.0, ge=0, le=1, description="Share of the traces begun here that are sent."
+    )
+    tracing_capture_content: bool = Field(
+        False, description="Write questions, passages and answers into the traces."
     )
 
     # ---- who may ask ----
@@ -230,6 +255,21 @@ class ServiceSettings(BaseSettings):
     # ---- cache and queue ----
     cache_enabled: bool = True
     cache_ttl_seconds: int = Field(3600, ge=1, le=31_536_000)
+    cache_stale_seconds: int = Field(
+        3600,
+        ge=0,
+        le=31_536_000,
+        description="How much longer an answer is kept than it is good for, in seconds; given out, "
+        "marked, only when no other can be made. It may rest on documents that are gone since.",
+    )
+    semantic_cache_enabled: bool = Field(
+        False,
+        description="Give the answer to one question to another that means the same, if both find "
+        "the same passages and no guard tells them apart.",
+    )
+    semantic_cache_min_similarity: float = Field(
+        0.9, ge=0.5, le=1, description="Least cosine similarity of two such questions."
+    )
     redis_url: SecretStr | None = Field(
         None,
         validation_alias=_also("redis_url", "REDIS_URL"),

@@ -193,3 +193,14 @@ def test_the_password_of_redis_stands_nowhere(on_redis, redis_server):
     ask(on_redis.http, QUESTION)
     assert "the-password" not in on_redis.log
     assert "the-password" not in on_redis.http.get("/health").text
+
+
+def test_another_wording_has_the_same_answer_only_where_that_is_wanted(run_service, llm):
+    service = run_service(OPENAI_BASE_URL=llm.url, RAG_SEMANTIC_CACHE_ENABLED="true")
+    index(service.http, SCALING)
+    assert ask(service.http, "How do I scale the API?")["cached"] == "none"
+    assert ask(service.http, "How can I scale the API?")["cached"] == "semantic"
+    assert ask(service.http, "How can I not scale the API?")["cached"] == "none"
+    assert len(llm.calls) == 2
+    index(service.http, BANANAS)  # another epoch
+    assert ask(service.http, "How can I scale the API?")["cached"] == "none"

@@ -18,6 +18,7 @@ def chatty(tmp_path_factory, model, _llm):
     settings = {
         "RAG_EMBEDDING_MODEL_DIR": str(model.folder),
         "OPENAI_BASE_URL": _llm.url,
+        "RAG_BREAKER_SECONDS": "0",  # each test has its own trouble
         "OPENAI_API_KEY": "the-llm-key",
         "RAG_LLM_MODEL": "stand-in",
         "RAG_LLM_TIMEOUT_SECONDS": "3",

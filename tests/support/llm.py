@@ -13,7 +13,7 @@ import re
 import socket
 import threading
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -61,7 +61,12 @@ class Call:
 
     path: str
     body: dict[str, Any]
-    authorization: str | None
+    headers: Mapping[str, str]
+
+    @property
+    def authorization(self) -> str | None:
+        """Who asked, if it said so."""
+        return self.headers.get("authorization")
 
     @property
     def messages(self) -> Messages:
@@ -185,7 +190,7 @@ class LanguageModelServer:
     # ---- how it behaves ----
     async def _received(self, request: Request) -> Call:
         body = await request.json()
-        call = Call(request.url.path, body, request.headers.get("authorization"))
+        call = Call(request.url.path, body, dict(request.headers))
         with self._lock:
             self.calls.append(call)
         return call

@@ -9,7 +9,7 @@ import pytest
 from ragdeploy_service.adapters.memory_cache import MemoryCache, NoCache
 from ragdeploy_service.adapters.redis_cache import RedisCache
 from ragdeploy_service.adapters.redis_client import connect
-from ragdeploy_service.rag.cache import KeyBase, dump, load
+from ragdeploy_service.rag.cache import Kept, KeyBase, dump, load
 from ragdeploy_service.rag.errors import CacheUnavailable, ConfigurationError
 from ragdeploy_service.rag.filters import Comparison, Compound, Junction, Operator
 from ragdeploy_service.rag.models import Answer, AnswerMode, Chunk, Passage, SearchMode, Usage
@@ -128,7 +128,7 @@ async def test_a_dead_redis_is_not_asked_for_every_question(redis_server):
     redis_server.kill()
     with pytest.raises(CacheUnavailable, match="does not answer"):
         await cache.get(HERE, "key")
-    with pytest.raises(CacheUnavailable, match="a moment ago"):
+    with pytest.raises(CacheUnavailable, match="left alone"):
         await cache.get(HERE, "key")
     # An epoch that is not moved would let old answers live, so that is always tried.
     with pytest.raises(CacheUnavailable, match="does not answer"):
@@ -137,10 +137,52 @@ async def test_a_dead_redis_is_not_asked_for_every_question(redis_server):
 
 
 def test_a_record_of_another_question_is_not_read():
-    record = dump(ANSWER, key="key", epoch="e")
-    assert load(record, key="key", epoch="e") == ANSWER
-    assert load(record, key="other", epoch="e") is None
-    assert load(record, key="key", epoch="f") is None
+    kept = Kept(answer=ANSWER, epoch="e", expires=7.5)
+    record = dump(kept, key="key")
+    assert load(record, key="key") == kept
+    assert load(record, key="other") is None
+
+
+async def test_an_answer_of_an_earlier_epoch_is_stale(cache):
+    await cache.put(HERE, "key", ANSWER, epoch=(await cache.get(HERE, "key")).epoch)
+    assert (await cache.get(HERE, "key")).stale is None
+    await cache.advance(HERE)
+    assert (await cache.get(HERE, "key")).stale == ANSWER
+
+
+async def test_an_expired_answer_is_stale_for_a_while():
+    now = 0.0
+    cache = MemoryCache(ttl_seconds=10, stale_seconds=5, clock=lambda: now)
+    await cache.put(HERE, "key", ANSWER, epoch=(await cache.get(HERE, "key")).epoch)
+    now = 14.9
+    found = await cache.get(HERE, "key")
+    assert (found.answer, found.stale) == (None, ANSWER)
+    now = 15.1
+    assert (await cache.get(HERE, "key")).stale is None
+
+
+async def test_an_expired_answer_in_redis_is_stale_for_a_while(redis_server):
+    redis = connect(ServiceSettings(redis_url=redis_server.url), timeout=1, connections=4)
+    cache = RedisCache(redis, namespace="test", ttl_seconds=0, stale_seconds=60)
+    await cache.put(HERE, "key", ANSWER, epoch=(await cache.get(HERE, "key")).epoch)
+    found = await cache.get(HERE, "key")
+    assert (found.answer, found.stale) == (None, ANSWER)
+    assert 0 < await redis.ttl("test:answer:key") <= 60
+    await cache.close()
+
+
+async def test_a_lease_has_one_holder_until_it_is_given_back_or_ends(redis_server):
+    redis = connect(ServiceSettings(redis_url=redis_server.url), timeout=1, connections=4)
+    leases = RedisCache(redis, namespace="test", ttl_seconds=60)
+    assert await leases.acquire("work", "one")
+    assert await leases.acquire("work", "one")
+    assert not await leases.acquire("work", "two")
+    await leases.release("work", "two")
+    assert not await leases.acquire("work", "two")
+    await leases.release("work", "one")
+    assert await leases.acquire("work", "two")
+    assert 0 < await redis.pttl("test:lease:work") <= 3000
+    await leases.close()
 
 
 @pytest.mark.parametrize("field", ["store", "embedding", "llm", "prompt"])

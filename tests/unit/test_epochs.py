@@ -8,8 +8,7 @@ import pytest
 
 from ragdeploy_service.adapters.sqlite_jobs import SqliteJobs
 from ragdeploy_service.rag.epochs import EpochGate
-from ragdeploy_service.rag.errors import DeadlineExceeded, InvalidField
-from ragdeploy_service.rag.models import Stage
+from ragdeploy_service.rag.errors import InvalidField
 from tests.support.domain import ELSEWHERE, HERE
 
 
@@ -38,7 +37,7 @@ async def test_a_question_passes_once_its_jobs_have_ended(queue):
     gate = EpochGate(queue)
     job = await queue.submit(HERE)
     await queue.submit(HERE)  # a later one does not matter
-    waiting = asyncio.create_task(gate.wait(HERE, job.epoch, seconds=30))
+    waiting = asyncio.create_task(gate.wait(HERE, job.epoch))
     await asyncio.sleep(0.05)
     assert not waiting.done()
     await end_next(queue)
@@ -48,21 +47,14 @@ async def test_a_question_passes_once_its_jobs_have_ended(queue):
 async def test_an_epoch_that_is_reached_costs_one_look(queue):
     job = await queue.submit(HERE)
     await end_next(queue)
-    await EpochGate(queue).wait(HERE, job.epoch, seconds=30)
+    await EpochGate(queue).wait(HERE, job.epoch)
     assert queue.looks == 1
 
 
 async def test_a_job_that_was_never_accepted_is_not_waited_for(queue):
     await queue.submit(ELSEWHERE)
     with pytest.raises(InvalidField, match="0"):
-        await EpochGate(queue).wait(HERE, 1, seconds=30)
-
-
-async def test_a_question_waits_no_longer_than_it_may(queue):
-    job = await queue.submit(HERE)
-    with pytest.raises(DeadlineExceeded) as late:
-        await EpochGate(queue).wait(HERE, job.epoch, seconds=0.05)
-    assert late.value.stage is Stage.JOBS
+        await EpochGate(queue).wait(HERE, 1)
 
 
 async def test_however_many_wait_one_of_them_asks(queue):
@@ -70,7 +62,7 @@ async def test_however_many_wait_one_of_them_asks(queue):
     job = await queue.submit(HERE)
     async with asyncio.TaskGroup() as group:
         for _ in range(50):
-            group.create_task(gate.wait(HERE, job.epoch, seconds=30))
+            group.create_task(gate.wait(HERE, job.epoch))
         while queue.looks < 50:  # noqa: ASYNC110 - each asks once by itself
             await asyncio.sleep(0)
         await asyncio.sleep(0.3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 import openai
 import structlog
@@ -49,14 +49,17 @@ class OpenAIModel:
     two layers would multiply.
     """
 
-    def __init__(self, settings: ServiceSettings) -> None:
-        """Make the client; it connects when it is first used."""
+    def __init__(
+        self, settings: ServiceSettings, *, headers: Callable[[], dict[str, str]] = dict
+    ) -> None:
+        """Make the client; it connects when it is first used, and sends ``headers()`` along."""
         key = settings.llm_api_key
         self.name = settings.llm_model
         self._temperature = settings.llm_temperature
         self._max_tokens = settings.llm_max_tokens
         self._seconds = settings.llm_timeout_seconds
         self._tries = settings.llm_max_retries + 1
+        self._headers = headers
         self._client = AsyncOpenAI(
             # Servers without keys ignore it, but the SDK insists on one.
             api_key=key.get_secret_value() if key else "none",
@@ -110,6 +113,7 @@ class OpenAIModel:
             messages=[{"role": "user", "content": prompt}],
             temperature=self._temperature,
             max_tokens=self._max_tokens,
+            extra_headers=self._headers(),
         )
 
     async def _begin(self, prompt: str) -> tuple[_Reply, str]:
@@ -121,6 +125,7 @@ class OpenAIModel:
             max_tokens=self._max_tokens,
             stream=True,
             stream_options={"include_usage": True},
+            extra_headers=self._headers(),
         )
         reply = _Reply(chunks)
         try:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from cachetools import TTLCache
 
+from ragdeploy_service.rag.cache import Kept
 from ragdeploy_service.rag.models import Answer, CollectionId
 from ragdeploy_service.rag.ports import Lookup
 
@@ -19,21 +20,33 @@ _MOST_ANSWERS = 4096
 class MemoryCache:
     """Implements `rag.ports.AnswerCache` for collections that only this process writes to."""
 
-    def __init__(self, *, ttl_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Make a cache; answers are kept ``ttl_seconds``, the least used go when it is full."""
-        self._answers: TTLCache[str, tuple[str, Answer]] = TTLCache(
-            _MOST_ANSWERS, ttl_seconds, timer=clock
+    def __init__(
+        self,
+        *,
+        ttl_seconds: float,
+        stale_seconds: float = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Make a cache; an answer is good for ``ttl_seconds`` and stale for ``stale_seconds`` more.
+
+        The least used go when it is full.
+        """
+        self._ttl_seconds = ttl_seconds
+        self._clock = clock
+        self._answers: TTLCache[str, Kept] = TTLCache(
+            _MOST_ANSWERS, ttl_seconds + stale_seconds, timer=clock
         )
         self._epochs: defaultdict[CollectionId, str] = defaultdict(lambda: secrets.token_hex(8))
 
     async def get(self, collection: CollectionId, key: str) -> Lookup:
         now = self._epochs[collection]
-        epoch, answer = self._answers.get(key, (None, None))
-        return Lookup(epoch=now, answer=answer if epoch == now else None)
+        kept = self._answers.get(key)
+        return kept.seen(epoch=now, now=self._clock()) if kept else Lookup(epoch=now)
 
     async def put(self, collection: CollectionId, key: str, answer: Answer, *, epoch: str) -> None:
         if epoch == self._epochs[collection]:
-            self._answers[key] = (epoch, answer)
+            expires = self._clock() + self._ttl_seconds
+            self._answers[key] = Kept(answer=answer, epoch=epoch, expires=expires)
 
     async def advance(self, collection: CollectionId) -> None:
         self._epochs.pop(collection, None)

@@ -59,8 +59,8 @@ end
 """
 
 # In: most jobs, documents, total, kind, tenant, collection, fingerprint, seconds to know the
-# request again. The key of a repeated request is KEYS[11], if it has one. Out: 'full', 'other',
-# or the id of the job. A second call for one job, after a lost reply, changes nothing.
+# request again, trace. The key of a repeated request is KEYS[11], if it has one. Out: 'full',
+# 'other', or the id of the job. A second call for one job, after a lost reply, changes nothing.
 SUBMIT = (
     _PRELUDE
     + """
@@ -74,7 +74,8 @@ if KEYS[11] then
 end
 if redis.call('XLEN', STREAM) >= tonumber(ARGV[3]) then return 'full' end
 redis.call('HSET', RECORD, 'total', ARGV[5], 'done', 0, 'attempts', 0, 'errors', '[]',
-           'created_at', now(), 'kind', ARGV[6], 'tenant', ARGV[7], 'collection', ARGV[8])
+           'created_at', now(), 'kind', ARGV[6], 'tenant', ARGV[7], 'collection', ARGV[8],
+           'traceparent', ARGV[11])
 redis.call('SET', DOCUMENTS, ARGV[4])
 if KEYS[11] then
   redis.call('HSET', KEYS[11], 'fingerprint', ARGV[9], 'job', JOB)
@@ -88,7 +89,7 @@ return JOB
 )
 
 # In: entry, most attempts, what to say if the documents are gone, or the attempts. Out: {attempt,
-# documents, kind}; or why the job is given up; or nothing if it has ended already.
+# documents, kind, trace}; or why the job is given up; or nothing if it has ended already.
 BEGIN = (
     _PRELUDE
     + """
@@ -110,8 +111,8 @@ if failure then
 end
 become('running')
 redis.call('HSETNX', RECORD, 'started_at', now())
-local record = redis.call('HMGET', RECORD, 'attempts', 'kind')
-return {record[1], documents, record[2]}
+local record = redis.call('HMGET', RECORD, 'attempts', 'kind', 'traceparent')
+return {record[1], documents, record[2], record[3]}
 """
 )
 

@@ -36,7 +36,7 @@ from ragdeploy_service.rag.errors import (
     JobQueueFull,
     JobQueueUnavailable,
 )
-from ragdeploy_service.rag.job_queue import Lease
+from ragdeploy_service.rag.job_queue import Lease, Origin
 from ragdeploy_service.rag.models import (
     CollectionId,
     Document,
@@ -66,6 +66,7 @@ class RedisJobs:
         lease_seconds: float = 15.0,
         most_jobs: int = 1_000,
         most_attempts: int = 5,
+        origin: Origin = lambda: None,
     ) -> None:
         """Use a client whose timeout is longer than the moment that `take` waits."""
         self._redis: Any = redis  # its types depend on options of the connection
@@ -73,6 +74,7 @@ class RedisJobs:
         self._consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         self._most_jobs = most_jobs
         self._most_attempts = most_attempts
+        self._origin = origin
         self._grouped = False
         self.lease_seconds = lease_seconds
         self._submit = redis.register_script(scripts.SUBMIT)
@@ -102,7 +104,7 @@ class RedisJobs:
             uuid4().hex,
             collection,
             *(self._most_jobs, payload, len(documents), kind, collection.tenant, collection.name),
-            *(print_, job_queue.REPEAT_SECONDS),
+            *(print_, job_queue.REPEAT_SECONDS, self._origin() or ""),
             extra_keys=extra,
         )
         if told == b"other":
@@ -182,7 +184,7 @@ class RedisJobs:
             if begun:
                 _log.error("a job is given up", job=job_id, reason=begun.decode())
             return None
-        attempt, payload, kind = begun
+        attempt, payload, kind, traceparent = begun
         return Lease(
             job_id=job_id,
             kind=JobKind(kind.decode()),
@@ -190,6 +192,7 @@ class RedisJobs:
             receipt=entry,
             attempt=int(attempt),
             documents=job_queue.load(payload),
+            traceparent=traceparent.decode() or None,
         )
 
     async def renew(self, lease: Lease, *, done: int, total: int) -> bool:

@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     epoch INTEGER NOT NULL, state TEXT NOT NULL, changed INTEGER NOT NULL, turn INTEGER NOT NULL,
     total INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
     errors TEXT NOT NULL DEFAULT '[]', created_at INTEGER NOT NULL, started_at INTEGER,
-    finished_at INTEGER, documents TEXT
+    finished_at INTEGER, documents TEXT, traceparent TEXT
 );
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, changed);
 CREATE TABLE IF NOT EXISTS epochs (
@@ -92,17 +92,26 @@ class JobFile:
     def close(self) -> None:
         self._db.close()
 
-    def add(self, collection: CollectionId, kind: JobKind, documents: str, *, total: int) -> Job:
+    def add(
+        self,
+        collection: CollectionId,
+        kind: JobKind,
+        documents: str,
+        *,
+        total: int,
+        traceparent: str | None,
+    ) -> Job:
         """Take a job in; `JobQueueFull` if there is no room."""
         self._forget()
         self._check_room(len(documents))
         job_id, now = uuid4().hex, self._now()
         self._db.execute(
-            "INSERT INTO jobs (id, kind, tenant, collection, epoch, state, changed, turn, total, "
-            "created_at, documents) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)",
+            "INSERT INTO jobs (id, kind, tenant, collection, epoch, changed, turn, total, "
+            "created_at, documents, traceparent, state) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued')",
             (
                 *(job_id, kind, collection.tenant, collection.name),
-                *(self._next_epoch(collection), now, now, total, now, documents),
+                *(self._next_epoch(collection), now, now, total, now, documents, traceparent),
             ),
         )
         return self.existing(job_id)
@@ -186,6 +195,7 @@ class JobFile:
                 receipt=job.id,
                 attempt=job.attempts + 1,
                 documents=job_queue.load(row["documents"]),
+                traceparent=row["traceparent"],
             )
         return None
 

@@ -16,7 +16,7 @@ import structlog
 from ragdeploy_service.adapters.sqlite_job_file import Bounds, JobFile
 from ragdeploy_service.rag import job_queue
 from ragdeploy_service.rag.errors import JobEnded, JobNotFailed, JobQueueUnavailable
-from ragdeploy_service.rag.job_queue import Lease
+from ragdeploy_service.rag.job_queue import Lease, Origin
 from ragdeploy_service.rag.models import (
     CollectionId,
     Document,
@@ -50,6 +50,7 @@ class SqliteJobs:
         most_jobs: int = 1_000,
         most_bytes: int = 256 * 2**20,
         most_attempts: int = 3,
+        origin: Origin = lambda: None,
     ) -> None:
         """Open the file, and make it if need be.
 
@@ -60,6 +61,7 @@ class SqliteJobs:
         bounds = Bounds(most_jobs=most_jobs, most_bytes=most_bytes, most_attempts=most_attempts)
         self._file = JobFile(path, bounds)
         self._most_attempts = most_attempts
+        self._origin = origin
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobs")
 
@@ -71,14 +73,21 @@ class SqliteJobs:
         kind: JobKind = JobKind.INDEX,
         idempotency_key: str | None = None,
     ) -> Job:
+        traceparent = self._origin()
+
+        def add(payload: str) -> Job:
+            return self._file.add(
+                collection, kind, payload, total=len(documents), traceparent=traceparent
+            )
+
         def write() -> Job:
             payload = job_queue.dump(documents)
             if idempotency_key is None:
-                return self._file.add(collection, kind, payload, total=len(documents))
+                return add(payload)
             print_ = job_queue.fingerprint(collection, kind, payload)
             request = (collection.tenant, idempotency_key, print_)
             if (job := self._file.known(*request)) is None:
-                job = self._file.add(collection, kind, payload, total=len(documents))
+                job = add(payload)
                 self._file.remember(*request, job)
             return job
 

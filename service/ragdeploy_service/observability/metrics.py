@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,8 +18,11 @@ from prometheus_client import (
 )
 
 from ragdeploy_service.rag.access import Principal
-from ragdeploy_service.rag.models import CacheState, JobState, Part, Stage, Usage
+from ragdeploy_service.rag.models import CacheState, JobKind, JobState, Part, Stage, Usage
 from ragdeploy_service.rag.quota import Policy
+
+if TYPE_CHECKING:  # loaded only where traces are wanted
+    from ragdeploy_service.observability.tracing import Tracing
 
 _STAGE_BUCKETS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
@@ -27,14 +32,18 @@ _REQUEST_BUCKETS = (
 )  # fmt: skip
 
 
+_NOTHING: AbstractContextManager[None] = nullcontext()
+
+
 class Metrics:
-    """Implements `rag.ports.Telemetry`, on a registry of its own app.
+    """Implements `rag.ports.Telemetry`, on a registry of its own app; passes on what is traced.
 
     ``rag_requests_total`` and ``rag_request_latency_seconds`` are about
     questions (``POST /query``); their names are those of the first version.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tracing: Tracing | None = None) -> None:
+        self._tracing = tracing
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -60,13 +69,13 @@ class Metrics:
         )
         self._lookups = Counter(
             "rag_cache_lookups",
-            "Questions looked up in the answer cache, by what was found: exact or none.",
+            "Looks into the answer cache by what was found: exact, semantic, stale or none.",
             ["found"],
             registry=registry,
         )
         self._degraded = Counter(
             "rag_degraded",
-            "Questions answered without a part that did not answer: cache or llm.",
+            "Questions answered without a part that did not answer, by part.",
             ["part"],
             registry=registry,
         )
@@ -111,6 +120,28 @@ class Metrics:
 
     def stage(self, stage: Stage, seconds: float) -> None:
         self._stages.labels(stage).observe(seconds)
+
+    def span(self, stage: Stage) -> AbstractContextManager[None]:
+        return self._tracing.stage(stage) if self._tracing else _NOTHING
+
+    def job_span(
+        self, kind: JobKind, *, job_id: str, traceparent: str | None
+    ) -> AbstractContextManager[None]:
+        if self._tracing is None:
+            return _NOTHING
+        return self._tracing.job(kind, job_id=job_id, traceparent=traceparent)
+
+    def generated(self, *, prompt: str, answer: str, usage: Usage | None) -> None:
+        if self._tracing:
+            self._tracing.generated(prompt=prompt, answer=answer, usage=usage)
+
+    def trace_headers(self) -> dict[str, str]:
+        """The present span as W3C headers; none where nothing is traced."""
+        return self._tracing.headers() if self._tracing else {}
+
+    def traceparent(self) -> str | None:
+        """Name the present span; None where nothing is traced."""
+        return self.trace_headers().get("traceparent")
 
     def cache(self, state: CacheState) -> None:
         self._lookups.labels(state).inc()

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ragdeploy_service.rag.models import Answer, AnswerMode, Chunk, Part, Passage, Usage
+from ragdeploy_service.rag.ports import Lookup
 from ragdeploy_service.rag.question import Question
 
 # Raise it when the same inputs would give another answer or another record.
@@ -38,22 +39,37 @@ class KeyBase:
         return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()
 
 
-def dump(answer: Answer, *, key: str, epoch: str) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """An answer with the epoch it is of, and when it expires, in seconds of the cache's clock."""
+
+    answer: Answer
+    epoch: str
+    expires: float
+
+    def seen(self, *, epoch: str, now: float) -> Lookup:
+        """What it is worth at an epoch and a time."""
+        if self.epoch == epoch and now < self.expires:
+            return Lookup(epoch=epoch, answer=self.answer)
+        return Lookup(epoch=epoch, stale=self.answer)
+
+
+def dump(kept: Kept, *, key: str) -> bytes:
     """Write an answer down together with what it may be given out for."""
-    record = {"key": key, "epoch": epoch, "answer": asdict(answer)}
+    record = {"key": key, **asdict(kept)}
     return json.dumps(record, ensure_ascii=False).encode()
 
 
-def load(record: bytes, *, key: str, epoch: str) -> Answer | None:
-    """Read an answer back; None if it was kept for another question or an older epoch.
+def load(record: bytes, *, key: str) -> Kept | None:
+    """Read an answer back; None if it was kept for another question.
 
     The key is checked although the store was asked for it, because a cancelled
     call can leave a connection one reply behind (redis-py#2665).
     """
     data = json.loads(record)
-    if data["key"] != key or data["epoch"] != epoch:
+    if data["key"] != key:
         return None
-    return _answer(data["answer"])
+    return Kept(answer=_answer(data["answer"]), epoch=data["epoch"], expires=data["expires"])
 
 
 def _answer(data: dict[str, Any]) -> Answer:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ragdeploy_service.rag.models import Stage
+from ragdeploy_service.rag.models import Stage, Usage
 from ragdeploy_service.rag.ports import Telemetry
 
 
@@ -16,14 +16,22 @@ class Clock:
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
         self.timings: dict[Stage, float] = {}
+        self.latest: Stage | None = None
+        """The stage that was begun last."""
 
     @contextmanager
     def __call__(self, stage: Stage) -> Iterator[None]:
         """Measure what happens inside, whether it ends well or not."""
         started = time.perf_counter()
+        self.latest = stage
         try:
-            yield
+            with self._telemetry.span(stage):
+                yield
         finally:
             seconds = time.perf_counter() - started
             self.timings[stage] = self.timings.get(stage, 0.0) + seconds * 1000
             self._telemetry.stage(stage, seconds)
+
+    def generated(self, *, prompt: str, answer: str, usage: Usage | None) -> None:
+        """Trace, during `Stage.GENERATE`, what the language model was asked and said."""
+        self._telemetry.generated(prompt=prompt, answer=answer, usage=usage)

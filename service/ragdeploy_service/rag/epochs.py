@@ -7,9 +7,9 @@ import random
 from functools import partial
 from typing import Never
 
-from ragdeploy_service.rag.errors import DeadlineExceeded, InvalidField
+from ragdeploy_service.rag.errors import InvalidField
 from ragdeploy_service.rag.job_queue import JobQueue
-from ragdeploy_service.rag.models import CollectionId, Epochs, Stage
+from ragdeploy_service.rag.models import CollectionId, Epochs
 from ragdeploy_service.rag.single_flight import SingleFlight
 
 _FIRST_PAUSE = 0.02  # seconds between two looks at the queue, doubled each time
@@ -26,26 +26,14 @@ class EpochGate:
         self._queue = queue
         self._looks: SingleFlight[CollectionId, Never, Epochs] = SingleFlight()
 
-    async def wait(self, collection: CollectionId, epoch: int, *, seconds: float) -> None:
+    async def wait(self, collection: CollectionId, epoch: int) -> None:
         """Return when every job of the collection up to ``epoch`` has ended.
 
         Raises:
             InvalidField: no such job was accepted.
-            DeadlineExceeded: they have not ended within ``seconds``.
             JobQueueUnavailable: nobody can say.
 
         """
-        try:
-            async with asyncio.timeout(seconds):
-                await self._reach(collection, epoch)
-        except TimeoutError as error:
-            raise DeadlineExceeded(
-                f"The jobs up to epoch {epoch} have not ended in {seconds:g} s; ask again, or give "
-                "a longer timeout_ms.",
-                stage=Stage.JOBS,
-            ) from error
-
-    async def _reach(self, collection: CollectionId, epoch: int) -> None:
         # Not shared: a look that began before this question may not know the latest job.
         epochs = await self._queue.epochs(collection)
         if epoch > epochs.last:

@@ -51,6 +51,10 @@ class DocumentChanges(Unavailable):
     """A document is being replaced, and parts of two versions stand in the store."""
 
 
+class Overloaded(Unavailable):
+    """As many questions are being answered as the service is set up for."""
+
+
 class TooManyStreams(Unavailable):
     """As many answers are being streamed as the service may stream at once."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -35,7 +35,8 @@ GIVEN_UP = "Every worker that began this job ended before it."
 class Lease:
     """A job that one worker holds until it finishes it, hands it back, or stops renewing it.
 
-    ``receipt`` is the queue's own proof of holding.
+    ``receipt`` is the queue's own proof of holding, ``traceparent`` the trace
+    of the request that the job came with (W3C Trace Context), if there is one.
     """
 
     job_id: str
@@ -44,6 +45,11 @@ class Lease:
     receipt: str
     attempt: int
     documents: tuple[Document, ...]
+    traceparent: str | None = None
+
+
+Origin = Callable[[], str | None]
+"""Names the trace of the present request."""
 
 
 class JobQueue(Protocol):

@@ -95,7 +95,10 @@ class JobWorker:
             try:
                 await self._unless_stopping(self._ready())
                 if (lease := await self._queue.take()) is not None:
-                    await self._work(lease)
+                    with self._telemetry.job_span(
+                        lease.kind, job_id=lease.job_id, traceparent=lease.traceparent
+                    ):
+                        await self._work(lease)
             except Unavailable as error:
                 _log.warning("jobs wait", reason=str(error), seconds=pause)
             except Exception:  # whatever it was, somebody must go on with the jobs

@@ -114,16 +114,24 @@ class AnswerMode(StrEnum):
 
 
 class CacheState(StrEnum):
-    """Whether an answer was kept from an earlier question."""
+    """Whether an answer was kept from an earlier question.
+
+    ``semantic``: from a question that means the same. ``stale``: from before the last change of
+    the collection, or longer ago than answers are good for, because none could be made now.
+    """
 
     NONE = "none"
     EXACT = "exact"
+    SEMANTIC = "semantic"
+    STALE = "stale"
 
 
 class Part(StrEnum):
     """A part the service can answer without, only less well."""
 
     CACHE = "cache"
+    EMBEDDER = "embedder"
+    VECTOR_STORE = "vector_store"
     LLM = "llm"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence, Set
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from ragdeploy_service.rag.models import (
     CacheState,
     Chunk,
     CollectionId,
+    JobKind,
     JobState,
     Metadata,
     Part,
@@ -260,11 +262,13 @@ class Lookup:
 
     ``epoch`` names the state of its collection. It is read no later than
     ``answer``, and is None where nobody can say whether the collection has
-    changed: then nothing may be kept or shared.
+    changed: then nothing may be kept or shared. ``stale`` is an answer of an
+    earlier epoch, or one that has expired: better than none.
     """
 
     epoch: str | None
     answer: Answer | None = None
+    stale: Answer | None = None
 
 
 class AnswerCache(Protocol):
@@ -344,11 +348,52 @@ class Meter(Protocol):
         ...
 
 
+class Leases(Protocol):
+    """Lets one of several replicas do a thing, for as long as it says that it is alive."""
+
+    @property
+    def seconds(self) -> float:
+        """Time after which a lease that was not renewed ends."""
+        ...
+
+    async def acquire(self, name: str, holder: str) -> bool:
+        """Take or renew a lease; False if another holds it.
+
+        Raises:
+            CacheUnavailable: nobody can say.
+
+        """
+        ...
+
+    async def release(self, name: str, holder: str) -> None:
+        """Give a lease back; does nothing if another holds it.
+
+        Raises:
+            CacheUnavailable: it ends by itself, later.
+
+        """
+        ...
+
+
 class Telemetry(Protocol):
     """Counts and measures; no call may fail or wait."""
 
     def stage(self, stage: Stage, seconds: float) -> None:
         """One stage of a question or a job took this long."""
+        ...
+
+    def span(self, stage: Stage) -> AbstractContextManager[None]:
+        """Stand around a stage in the trace of the present request or job."""
+        ...
+
+    def job_span(
+        self, kind: JobKind, *, job_id: str, traceparent: str | None
+    ) -> AbstractContextManager[None]:
+        """Stand around a job, in the trace that it came with."""
+        ...
+
+    def generated(self, *, prompt: str, answer: str, usage: Usage | None) -> None:
+        """A language model has answered, in the span of the present stage."""
         ...
 
     def cache(self, state: CacheState) -> None:

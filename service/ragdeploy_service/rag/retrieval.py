@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ragdeploy_service.rag.breaker import Breaker
 from ragdeploy_service.rag.clock import Clock
 from ragdeploy_service.rag.errors import DeadlineExceeded
 from ragdeploy_service.rag.models import Passage, SearchMode, Stage
@@ -28,9 +29,11 @@ _RRF_K = 60
 class Retriever:
     """Finds passages by meaning, by words, or by both."""
 
-    def __init__(self, *, embedder: Embedder, store: VectorStore) -> None:
+    def __init__(self, *, embedder: Embedder, store: VectorStore, breaker: Breaker) -> None:
+        """Search a store, and leave it alone while the ``breaker`` is open."""
         self._embedder = embedder
         self._store = store
+        self._breaker = breaker
 
     async def retrieve(self, question: Question, clock: Clock) -> tuple[Passage, ...]:
         """Find at most ``top_k`` passages, best first.
@@ -41,6 +44,10 @@ class Retriever:
             DeadlineExceeded: the embedding model is too busy.
 
         """
+        with self._breaker.call():
+            return await self._search(question, clock)
+
+    async def _search(self, question: Question, clock: Clock) -> tuple[Passage, ...]:
         collection = await self._store.open(question.collection, create=False)
         match question.mode:
             case SearchMode.DENSE:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ragdeploy_service.rag.errors import TooManyStreams
+from ragdeploy_service.rag.errors import Unavailable
 
 
 class Slots:
-    """So many streams at once, and no more."""
+    """So many of a kind at once, and no more."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, refusal: Unavailable) -> None:
+        """Let in at most so many, and raise ``refusal`` for others."""
         self._most = most
+        self._refusal = refusal
         self._taken = 0
 
     @contextmanager
@@ -20,14 +22,11 @@ class Slots:
         """Hold a slot.
 
         Raises:
-            TooManyStreams: none is free.
+            Unavailable: none is free; the refusal.
 
         """
         if self._taken >= self._most:
-            raise TooManyStreams(
-                f"{self._most} answers are being streamed already. Ask again in a few seconds, or "
-                "without `stream`."
-            )
+            raise self._refusal
         self._taken += 1
         try:
             yield

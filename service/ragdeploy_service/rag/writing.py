@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 from ragdeploy_service.rag.account import Account, estimated_usage
 from ragdeploy_service.rag.answer_text import SafeText
+from ragdeploy_service.rag.breaker import Breaker
 from ragdeploy_service.rag.clock import Clock
 from ragdeploy_service.rag.errors import LanguageModelUnavailable
 from ragdeploy_service.rag.models import Answer, AnswerMode, Passage, Stage, Usage
@@ -20,8 +21,12 @@ from ragdeploy_service.rag.question import Question
 class Writer:
     """A language model with its prompt, and with the hosts that its answers may link to."""
 
-    def __init__(self, *, llm: LanguageModel, prompt: Prompt, link_hosts: Set[str]) -> None:
+    def __init__(
+        self, *, llm: LanguageModel, prompt: Prompt, link_hosts: Set[str], breaker: Breaker
+    ) -> None:
+        """Ask ``llm``, and leave it alone while the ``breaker`` is open."""
         self._llm = llm
+        self._breaker = breaker
         self._prompt = prompt
         self._hosts = link_hosts
 
@@ -44,12 +49,13 @@ class Writer:
         prompt = self._prompt.render(question.canonical, passages, question.history)
         answer = _Answer(SafeText(sources=len(passages), hosts=self._hosts), audience)
         try:
-            with clock(Stage.GENERATE):
+            with clock(Stage.GENERATE), self._breaker.call():
                 if audience.streams:
                     usage = await answer.read_aloud(self._llm.stream(prompt))
                 else:
                     whole, usage = await self._llm.complete(prompt)
                     answer.read(whole)
+                clock.generated(prompt=prompt, answer=answer.written, usage=usage)
         except (asyncio.CancelledError, LanguageModelUnavailable) as error:
             if answer.written or isinstance(error, asyncio.CancelledError):
                 spent = estimated_usage(prompt=prompt, completion=answer.written)
