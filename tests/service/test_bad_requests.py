@@ -112,6 +112,7 @@ def test_filters_within_their_bounds_are_taken(service, filters):
         ({"documents": [BANANAS], "metadatas": ["source"]}, "metadatas[0]"),
         ({"documents": [BANANAS], "metadatas": [{"a": "x" * 20_000}]}, "metadatas[0]"),
         ({"documents": [BANANAS], "metadatas": [{"a": "\ud800"}]}, "metadatas[0]"),
+        ({"documents": [BANANAS], "metadatas": [{"a": [{"b": -(2**70)}]}]}, "metadatas[0]"),
         ({"documents": [BANANAS], "metadatas": [nested(17)]}, "metadatas[0]"),
         ({"documents": [BANANAS], "metadatas": [nested(400)]}, "metadatas[0]"),
         ({"documents": [BANANAS], "ids": []}, "ids"),

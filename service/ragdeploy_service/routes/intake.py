@@ -26,12 +26,20 @@ def _metadata_fits(value: dict[str, Any]) -> dict[str, Any]:
     if _deeper_than(_METADATA_DEPTH, value):
         raise ValueError(f"It is nested deeper than {_METADATA_DEPTH}.")
     try:
-        size = len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        size = len(text.encode())
     except ValueError as error:  # NaN, or half a surrogate pair
         raise ValueError("It is not valid JSON in UTF-8.") from error
+    json.loads(text, parse_int=_integer_fits)
     if size > _METADATA_BYTES:
         raise ValueError(f"It has {size} bytes as JSON; {_METADATA_BYTES} are taken.")
     return value
+
+
+def _integer_fits(digits: str) -> None:
+    # pymilvus cannot send larger ones, wherever in the metadata they stand.
+    if not -(2**63) <= int(digits) < 2**64:
+        raise ValueError("It holds an integer of more than 64 bits; give that as a text.")
 
 
 def _deeper_than(most: int, value: Any) -> bool:
