@@ -54,6 +54,8 @@ def test_nothing_leads_to_another_host(text, expected):
         "- one\n- two\n\n| a | b |\n|---|---|",
         "Ask with `curl https://localhost/query`.",
         "dict[str, int]: a mapping",
+        "Set it so [1]:\n\n```yaml\na: 1\n```",
+        "So [1]:\n- one\n- **two** [2]: `code`",
         "In [2024] it was \\[so\\] ~ 5.",
     ],
 )

@@ -25,6 +25,9 @@ _SPECIAL = re.compile(r"[\\`!\[\]【<\n]|(?:https?|ftp)://|www\.", re.IGNORECASE
 _BEGINNINGS = ("https://", "http://", "ftp://", "www.")
 _FENCE = re.compile(r"(?P<run>`{3,}(?=[^`\n]*(?:\n|$))|~{3,})[^\n]*(?:\n|$)")
 _URL = re.compile(r"(?:[a-z]+://|www\.)[!-~]*?(?=[<>\"`\[\]\\]|[^!-~]|$)", re.IGNORECASE)
+# What stands behind the name of a link that is used elsewhere in the text, and leads off the page.
+_DEFINITION = re.compile(r"\]:[ \t]*\n?[ \t]*(?P<destination>\S+)")
+_ELSEWHERE = re.compile(r"[:\\&]|^<?/")
 _AUTOLINK = re.compile(r"<([a-z][a-z0-9+.-]*:[^\s<>]*)>", re.IGNORECASE)
 _PLAIN_TAG = re.compile(r"</?(?!script|style|svg|math|base|meta|link)[a-z][a-z0-9]*/?>", re.I)
 _OUR_FENCE = re.compile(r"</?(?:passage|instruction|user|assistant)-[0-9a-f]{16}>")
@@ -234,11 +237,13 @@ class SafeText:
                 return _Step(target.end(), "", again="]")
             return _Step(target.end(), f"]({target['destination']})")
         if following == ":":
-            definition = re.compile(r"\]:[ \t\n]*(\S+)(?=\s)").match(self._held)
-            if definition is None and not final and self._may_come():
+            definition = _DEFINITION.match(self._held)
+            whole = definition is not None and definition.end() < len(self._held)
+            if not whole and not final and self._may_come():
                 return None
-            safe = definition and harmless(definition[1], hosts=self._hosts)
-            return _Step(2, "]:" if safe else "] :")
+            destination = definition["destination"] if definition else ""
+            apart = _ELSEWHERE.search(destination) and not harmless(destination, hosts=self._hosts)
+            return _Step(2, "] :" if apart else "]:")
         return _Step(1, "]")
 
     def _angle(self, final: bool) -> _Step | None:
