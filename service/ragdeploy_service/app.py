@@ -31,6 +31,7 @@ from ragdeploy_service.routes import (
     jobs,
     metrics,
     openai,
+    playground,
     query,
     reindex,
 )
@@ -101,7 +102,18 @@ def _parts(role: Role) -> tuple[ModuleType, ...]:
     operations = (health, metrics)
     if role is Role.INDEXER:
         return operations
-    return (query, openai, index, files, jobs, collections, documents, reindex, *operations)
+    return (
+        query,
+        openai,
+        index,
+        files,
+        jobs,
+        collections,
+        documents,
+        reindex,
+        playground,
+        *operations,
+    )
 
 
 def _tracing(settings: ServiceSettings) -> Tracing | None:

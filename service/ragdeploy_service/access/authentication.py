@@ -16,7 +16,8 @@ from ragdeploy_service.rag.quota import Policy, Quota
 
 # Whatever is not named here asks for a key.
 _PUBLIC = frozenset({"/health", "/health/live", "/health/ready", "/metrics", "/openapi.json"})
-_PUBLIC_PAGES = frozenset({"/docs", "/docs/oauth2-redirect"})
+_PUBLIC_PAGES = frozenset({"/docs", "/docs/oauth2-redirect", "/playground"})
+_PUBLIC_FILES = "/playground/"
 
 # How keys are sent, for the OpenAPI document.
 KEY_SCHEMES = {
@@ -42,7 +43,7 @@ class Authentication:
         key = _shown_key(Headers(scope=scope)) if self._keys else None
         principal = ANONYMOUS if self._keys is None else self._keys.holder(key) if key else None
         scope["state"]["principal"] = principal
-        if principal or scope["path"] in _PUBLIC or scope["path"] in _PUBLIC_PAGES:
+        if principal or _is_public(scope["path"]):
             await self._app(scope, receive, _with_quotas(scope, send))
         elif key is None:
             response = problem(
@@ -57,6 +58,10 @@ class Authentication:
                 scope, 403, "This API key is not accepted; it may have been rotated."
             )
             await response(scope, receive, send)
+
+
+def _is_public(path: str) -> bool:
+    return path in _PUBLIC or path in _PUBLIC_PAGES or path.startswith(_PUBLIC_FILES)
 
 
 def _shown_key(headers: Headers) -> bytes | None:
