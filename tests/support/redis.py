@@ -1,4 +1,4 @@
-"""A real redis-server for tests, on a port of its own and without a disk."""
+"""A real redis-server for tests, on a port of its own."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ class RedisServer:
     """One redis-server process; a test may kill it and start it again.
 
     >>> server.kill()   # connections break, new ones are refused
-    >>> server.start()  # empty again, on the same port
+    >>> server.start()  # empty again, on the same port, unless it is durable
 
     Args:
         program: The redis-server to run.
-        folder: For its log.
+        folder: For its log, and what it keeps.
+        durable: Whether what it has confirmed is on disk.
     """
 
-    def __init__(self, program: Path, folder: Path) -> None:
+    def __init__(self, program: Path, folder: Path, *, durable: bool = False) -> None:
+        keep = ("--appendonly", "yes", "--appendfsync", "always") if durable else ()
         self.port = free_port()
         self.process = Process(
             [
                 program,
                 *("--bind", "127.0.0.1", "--port", str(self.port)),
-                *("--save", "", "--appendonly", "no", "--dir", folder),
+                *("--save", "", "--dir", folder, *keep),
             ],
             log=folder / "redis.log",
         )
