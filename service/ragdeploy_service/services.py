@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Set
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
 
+from ragdeploy_service import assembly
 from ragdeploy_service.adapters.embedding import load_chunker, load_embedder
 from ragdeploy_service.adapters.embedding.cpus import available_cpus
 from ragdeploy_service.adapters.memory_cache import MemoryCache, NoCache
@@ -23,33 +24,16 @@ from ragdeploy_service.adapters.sqlite_jobs import SqliteJobs
 from ragdeploy_service.documents import FileReader, Limits
 from ragdeploy_service.lifecycle import Drain, StoreMonitor
 from ragdeploy_service.observability.metrics import Metrics
-from ragdeploy_service.rag.breaker import Breaker
-from ragdeploy_service.rag.cache import KeyBase
-from ragdeploy_service.rag.epochs import EpochGate
-from ragdeploy_service.rag.errors import (
-    EmbeddingMismatch,
-    LanguageModelUnavailable,
-    Overloaded,
-    TooManyStreams,
-    Unavailable,
-    VectorStoreUnavailable,
-)
+from ragdeploy_service.rag.errors import EmbeddingMismatch, TooManyStreams, Unavailable
 from ragdeploy_service.rag.indexing import Indexer
 from ragdeploy_service.rag.job_queue import JobQueue
 from ragdeploy_service.rag.jobs import JobWorker, indexing
 from ragdeploy_service.rag.ladder import Ladder
-from ragdeploy_service.rag.leading import Leading
 from ragdeploy_service.rag.library import Library
 from ragdeploy_service.rag.models import DEFAULT_TENANT, CollectionId, JobKind
-from ragdeploy_service.rag.pipeline import Pipeline
 from ragdeploy_service.rag.ports import AnswerCache, Embedder, LanguageModel, Meter, VectorStore
-from ragdeploy_service.rag.prompt import Prompt
-from ragdeploy_service.rag.quoting import Quoter
 from ragdeploy_service.rag.reindexing import Reindexer, unless_reindexing
-from ragdeploy_service.rag.retrieval import Retriever
-from ragdeploy_service.rag.semantic_cache import SemanticCache
 from ragdeploy_service.rag.slots import Slots
-from ragdeploy_service.rag.writing import Writer
 from ragdeploy_service.settings import Role, ServiceSettings
 
 # A question is answered faster without a cache, or a count, than with one that hangs.
@@ -152,7 +136,7 @@ async def start(
             meter=meter,
             library=Library(store=store, cache=cache),
             files=_files(settings),
-            pipeline=_pipeline(settings, metrics, embedder, store, llm, cache, queue),
+            pipeline=assembly.ladder(settings, metrics, embedder, store, llm, cache, queue),
             streams=Slots(
                 settings.max_streams,
                 refusal=TooManyStreams(
@@ -225,78 +209,3 @@ def _meter(settings: ServiceSettings) -> Meter:
         return MemoryMeter()
     redis = connect(settings, timeout=_CACHE_SECONDS, connections=32)
     return RedisMeter(redis, namespace=namespace(settings))
-
-
-def _pipeline(
-    settings: ServiceSettings,
-    metrics: Metrics,
-    embedder: Embedder,
-    store: VectorStore,
-    llm: LanguageModel | None,
-    cache: AnswerCache,
-    queue: JobQueue,
-) -> Ladder:
-    prompt = Prompt(settings.llm_prompt_template)
-    link_hosts = frozenset(host.lower() for host in settings.answer_link_hosts)
-    keys = KeyBase(
-        store=namespace(settings),
-        embedding=embedder.fingerprint,
-        llm=_llm_identity(settings) if llm else "extractive",
-        prompt="\n".join((prompt.fingerprint, *sorted(link_hosts))),
-    )
-    pipeline = Pipeline(
-        retriever=Retriever(
-            embedder=embedder,
-            store=store,
-            breaker=Breaker(
-                "vector store",
-                failure=VectorStoreUnavailable,
-                failures=3,
-                seconds=settings.breaker_seconds,
-            ),
-        ),
-        writer=_writer(settings, llm, prompt, link_hosts),
-        quoter=Quoter(link_hosts=link_hosts),
-        cache=cache,
-        semantic=SemanticCache(embedder, min_similarity=settings.semantic_cache_min_similarity)
-        if settings.semantic_cache_enabled
-        else None,
-        leading=Leading(cache if isinstance(cache, RedisCache) else None),
-        epochs=EpochGate(queue),
-        keys=keys,
-        telemetry=metrics,
-    )
-    capacity = Slots(
-        settings.max_questions,
-        refusal=Overloaded(
-            f"{settings.max_questions} questions are being answered already. Ask again in a few "
-            "seconds."
-        ),
-    )
-    return Ladder(pipeline, capacity=capacity, telemetry=metrics)
-
-
-def _writer(
-    settings: ServiceSettings, llm: LanguageModel | None, prompt: Prompt, link_hosts: Set[str]
-) -> Writer | None:
-    if llm is None:
-        return None
-    breaker = Breaker(
-        "language model",
-        failure=LanguageModelUnavailable,
-        failures=5,
-        seconds=settings.breaker_seconds,
-    )
-    return Writer(llm=llm, prompt=prompt, link_hosts=link_hosts, breaker=breaker)
-
-
-def _llm_identity(settings: ServiceSettings) -> str:
-    """Name all that changes what the model writes, but the prompt."""
-    return "\n".join(
-        (
-            settings.llm_base_url or "openai",
-            settings.llm_model,
-            str(settings.llm_temperature),
-            str(settings.llm_max_tokens),
-        )
-    )
