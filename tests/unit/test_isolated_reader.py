@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,27 @@ def test_when_too_many_wait_the_next_is_refused():
     *read_, refused = asyncio.run(crowd())
     assert all(isinstance(found, list) for found in read_)
     assert isinstance(refused, TooManyFiles)
+
+
+def test_modules_are_found_where_this_process_finds_them():
+    # In the image they are on PYTHONPATH, and the interpreter knows nothing of them.
+    program = (
+        f"import sys; sys.path[:0] = {sys.path!r}\n"
+        "from ragdeploy_service.documents import IsolatedReader, Limits\n"
+        "with IsolatedReader(Limits(text_bytes=100)) as reader:\n"
+        "    print(reader.read(b'# It works', kind='.md', seconds=60).title)"
+    )
+    python = sys._base_executable
+    run = subprocess.run([python, "-I", "-c", program], capture_output=True, text=True, check=False)
+    assert run.stdout == "It works\n", run.stderr
+
+
+def test_a_reader_sees_no_secret(monkeypatch):
+    monkeypatch.setenv("RAG_API_KEYS", "a-key-of-sixteen-or-more")
+    with IsolatedReader(ENOUGH) as reader:
+        reader.read(NOTE.data, kind=NOTE.kind, seconds=60)
+        [worker] = workers()
+        assert "a-key" not in content(Path("/proc") / worker / "environ")
 
 
 def test_one_process_reads_file_after_file():

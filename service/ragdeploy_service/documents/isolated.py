@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ from typing import IO, Any, Self
 
 from ragdeploy_service.documents.page import Page, Unreadable
 
-_COMMAND = (sys.executable, "-I", "-m", "ragdeploy_service.documents.worker")
+_COMMAND = (sys.executable, "-P", "-s", "-m", "ragdeploy_service.documents.worker")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,8 @@ class IsolatedReader:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={},  # no key is in reach of whoever finds a hole in a reader
+            # Where the modules are, and no key in reach of whoever finds a hole in a reader.
+            env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
 
 
