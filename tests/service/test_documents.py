@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from urllib.parse import quote
 
 import pytest
@@ -18,6 +20,7 @@ from tests.service.api import (
     problem,
     texts,
 )
+from tests.support.waiting import eventually
 
 HERE = "/collections/library"
 
@@ -248,6 +251,25 @@ def test_another_replica_forgets_too(run_replica):
     assert before["cached"] == "exact"
     one.http.delete(path("b"))
     assert texts(ask(other.http, **question)) == [TIDES]
+
+
+def test_a_deletion_that_the_cache_cannot_hear_of_must_be_repeated(run_replica, redis_server):
+    service = run_replica()
+    put(service, "b", BANANAS)
+    put(service, "t", TIDES)
+    question = {"question": "What colour is a ripe banana?", "collection": "library"}
+    for _ in range(2):
+        before = ask(service.http, **question)
+    assert before["cached"] == "exact"
+    os.kill(redis_server.process.pid, signal.SIGSTOP)
+    try:
+        problem(service.http.delete(path("b")), 503)
+    finally:
+        os.kill(redis_server.process.pid, signal.SIGCONT)
+    eventually(
+        lambda: service.http.delete(path("b")).status_code == 404, what="the cache hears of it"
+    )
+    assert texts(ask(service.http, **question)) == [TIDES]
 
 
 # ---- collections ----
