@@ -112,6 +112,15 @@ def test_who_must_know_the_latest_documents_gets_no_stale_answer(service, store)
     assert int(response.headers["retry-after"]) > 0
 
 
+def test_what_was_deleted_is_not_told_by_a_stale_answer_either(service, store):
+    question = "How do I scale it after it was deleted?"
+    index(service.http, SCALING, ids=["scaling"])
+    assert ask(service.http, question)["degraded"] == []
+    assert service.http.delete("/collections/documents/documents/scaling").status_code == 204
+    store.kill()
+    problem(service.http.post("/query", json={"question": question}), 503)
+
+
 def test_a_vector_store_that_keeps_failing_is_left_alone_and_found_again(service, store):
     body = {"question": QUESTION, "timeout_ms": 20_000}
     with hung(store.process):

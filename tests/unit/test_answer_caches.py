@@ -80,6 +80,26 @@ async def test_an_epoch_is_of_one_collection(cache):
     assert (await cache.get(HERE, "key")).answer == ANSWER
 
 
+async def test_after_a_change_the_old_answer_is_stale_and_after_a_deletion_it_is_nothing(cache):
+    await cache.put(HERE, "key", ANSWER, epoch=(await cache.get(HERE, "key")).epoch)
+    await cache.forget(ELSEWHERE)
+    await cache.advance(HERE)
+    assert (await cache.get(HERE, "key")).stale == ANSWER
+    await cache.forget(HERE)
+    assert (await cache.get(HERE, "key")).stale is None
+    await cache.advance(HERE)
+    found = await cache.get(HERE, "key")
+    assert (found.answer, found.stale) == (None, None)
+
+
+async def test_an_answer_from_before_a_deletion_that_comes_late_is_not_even_stale(cache):
+    old = (await cache.get(HERE, "key")).epoch
+    await cache.forget(HERE)
+    await cache.put(HERE, "key", ANSWER, epoch=old)
+    found = await cache.get(HERE, "key")
+    assert (found.answer, found.stale) == (None, None)
+
+
 async def test_an_answer_that_comes_late_is_not_given_out(cache):
     old = (await cache.get(HERE, "key")).epoch
     await cache.advance(HERE)

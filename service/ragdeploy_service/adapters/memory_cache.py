@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from cachetools import TTLCache
 
-from ragdeploy_service.rag.cache import Kept
+from ragdeploy_service.rag.cache import Kept, epoch_of
 from ragdeploy_service.rag.models import Answer, CollectionId
 from ragdeploy_service.rag.ports import Lookup
 
@@ -36,20 +36,28 @@ class MemoryCache:
         self._answers: TTLCache[str, Kept] = TTLCache(
             _MOST_ANSWERS, ttl_seconds + stale_seconds, timer=clock
         )
-        self._epochs: defaultdict[CollectionId, str] = defaultdict(lambda: secrets.token_hex(8))
+        self._words: defaultdict[CollectionId, str] = defaultdict(lambda: secrets.token_hex(8))
+        self._marks: dict[CollectionId, str] = {}
 
     async def get(self, collection: CollectionId, key: str) -> Lookup:
-        now = self._epochs[collection]
+        now = self._epoch(collection)
         kept = self._answers.get(key)
         return kept.seen(epoch=now, now=self._clock()) if kept else Lookup(epoch=now)
 
     async def put(self, collection: CollectionId, key: str, answer: Answer, *, epoch: str) -> None:
-        if epoch == self._epochs[collection]:
+        if epoch == self._epoch(collection):
             expires = self._clock() + self._ttl_seconds
             self._answers[key] = Kept(answer=answer, epoch=epoch, expires=expires)
 
     async def advance(self, collection: CollectionId) -> None:
-        self._epochs.pop(collection, None)
+        self._words.pop(collection, None)
+
+    async def forget(self, collection: CollectionId) -> None:
+        self._marks[collection] = secrets.token_hex(8)
+        self._words.pop(collection, None)
+
+    def _epoch(self, collection: CollectionId) -> str:
+        return epoch_of(mark=self._marks.get(collection, ""), word=self._words[collection])
 
     async def ping(self) -> None:
         """Answer always."""
@@ -68,6 +76,9 @@ class NoCache:
         """Forget it."""
 
     async def advance(self, collection: CollectionId) -> None:
+        """Nothing was kept."""
+
+    async def forget(self, collection: CollectionId) -> None:
         """Nothing was kept."""
 
     async def ping(self) -> None:

@@ -63,10 +63,12 @@ class RedisCache:
     async def get(self, collection: CollectionId, key: str) -> Lookup:
         epoch_key = self._epoch_key(collection)
         with self._breaker.call(), _guarded():
-            word, record = await self._redis.mget(epoch_key, self._answer_key(key))
+            word, mark, record = await self._redis.mget(
+                epoch_key, self._mark_key(collection), self._answer_key(key)
+            )
             if word is None:
                 word = await self._begin(epoch_key)
-        epoch = word.decode()
+        epoch = cache.epoch_of(mark=(mark or b"").decode(), word=word.decode())
         kept = cache.load(record, key=key) if record else None
         return kept.seen(epoch=epoch, now=time.time()) if kept else Lookup(epoch=epoch)
 
@@ -81,6 +83,14 @@ class RedisCache:
         # Not skipped while failing: an epoch that is not moved lets old answers live.
         with _guarded():
             await self._redis.set(self._epoch_key(collection), secrets.token_hex(8))
+
+    async def forget(self, collection: CollectionId) -> None:
+        words = {
+            self._epoch_key(collection): secrets.token_hex(8),
+            self._mark_key(collection): secrets.token_hex(8),
+        }
+        with _guarded():
+            await self._redis.mset(words)
 
     async def ping(self) -> None:
         with _guarded():
@@ -111,6 +121,9 @@ class RedisCache:
 
     def _epoch_key(self, collection: CollectionId) -> str:
         return f"{self._namespace}:epoch:{collection}"
+
+    def _mark_key(self, collection: CollectionId) -> str:
+        return f"{self._namespace}:deleted:{collection}"
 
     def _lease_key(self, name: str) -> str:
         return f"{self._namespace}:lease:{name}"

@@ -18,7 +18,7 @@ from ragdeploy_service.rag.ports import Lookup
 from ragdeploy_service.rag.question import Question
 
 # Raise it when the same inputs would give another answer or another record.
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,16 @@ class KeyBase:
         return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()
 
 
+def epoch_of(*, mark: str, word: str) -> str:
+    """Name an epoch: by a word of its own, and by the mark of the last deletion before it."""
+    return f"{mark}.{word}"
+
+
+def _same_mark(one: str, other: str) -> bool:
+    """Whether nothing was deleted between two epochs."""
+    return one.partition(".")[0] == other.partition(".")[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """An answer with the epoch it is of, and when it expires, in seconds of the cache's clock."""
@@ -48,10 +58,10 @@ class Kept:
     expires: float
 
     def seen(self, *, epoch: str, now: float) -> Lookup:
-        """What it is worth at an epoch and a time."""
+        """What it is worth at an epoch and a time; nothing, if it may tell what was deleted."""
         if self.epoch == epoch and now < self.expires:
             return Lookup(epoch=epoch, answer=self.answer)
-        return Lookup(epoch=epoch, stale=self.answer)
+        return Lookup(epoch=epoch, stale=self.answer if _same_mark(self.epoch, epoch) else None)
 
 
 def dump(kept: Kept, *, key: str) -> bytes:

@@ -71,7 +71,7 @@ class Library:
     async def drop(self, collection: CollectionId) -> bool:
         """Delete a collection with all that is in it; False if it was not there."""
         dropped = await self._store.drop(collection)
-        await self._cache.advance(collection)
+        await self._cache.forget(collection)
         return dropped
 
     async def list(
@@ -137,7 +137,7 @@ class Library:
     async def _forget(self, collection: CollectionId, opened: Collection) -> None:
         """Let nobody be told what was deleted, by this call or by one that it repeats."""
         await opened.commit()
-        await self._cache.advance(collection)
+        await self._cache.forget(collection)
 
 
 async def _delete(opened: Collection, ids: Several[str]) -> int:

@@ -298,7 +298,16 @@ class AnswerCache(Protocol):
         ...
 
     async def advance(self, collection: CollectionId) -> None:
-        """Begin a new epoch of a collection: no answer kept so far is given out again.
+        """Begin a new epoch of a collection: what is kept so far is stale from now on.
+
+        Raises:
+            CacheUnavailable: it does not answer, so old answers may still be given out.
+
+        """
+        ...
+
+    async def forget(self, collection: CollectionId) -> None:
+        """Begin a new epoch, and give out nothing that was kept so far, as stale either.
 
         Raises:
             CacheUnavailable: it does not answer, so old answers may still be given out.
