@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from pymilvus import MilvusException
 
 from ragdeploy_service.adapters.milvus_calls import CollectionGone, within
+from ragdeploy_service.adapters.milvus_library import MilvusException
 from ragdeploy_service.rag.errors import VectorStoreRefused, VectorStoreUnavailable
 
 

@@ -10,8 +10,6 @@ from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from pymilvus import AsyncMilvusClient
-
 from ragdeploy_service.adapters.milvus_calls import (
     OPEN,
     READ,
@@ -21,6 +19,7 @@ from ragdeploy_service.adapters.milvus_calls import (
 )
 from ragdeploy_service.adapters.milvus_catalog import Catalog, Opened
 from ragdeploy_service.adapters.milvus_collection import MilvusCollection
+from ragdeploy_service.adapters.milvus_library import AsyncMilvusClient
 from ragdeploy_service.adapters.milvus_lite import LiteServer
 from ragdeploy_service.adapters.milvus_schema import Layout
 from ragdeploy_service.rag.models import CollectionId

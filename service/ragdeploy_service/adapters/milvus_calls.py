@@ -13,9 +13,15 @@ from typing import Any, TypeVar
 
 import grpc
 import structlog
-from pymilvus import AsyncMilvusClient, MilvusClient, MilvusException
-from pymilvus.exceptions import DataNotMatchException, DataTypeNotMatchException, ParamError
 
+from ragdeploy_service.adapters.milvus_library import (
+    AsyncMilvusClient,
+    DataNotMatchException,
+    DataTypeNotMatchException,
+    MilvusClient,
+    MilvusException,
+    ParamError,
+)
 from ragdeploy_service.rag.errors import VectorStoreRefused, VectorStoreUnavailable
 
 # Deadlines in seconds.

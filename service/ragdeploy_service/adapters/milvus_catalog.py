@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pymilvus import MilvusClient, MilvusException
-
 from ragdeploy_service.adapters import milvus_names
 from ragdeploy_service.adapters.milvus_calls import OPEN, Address
+from ragdeploy_service.adapters.milvus_library import MilvusClient, MilvusException
 from ragdeploy_service.adapters.milvus_schema import Layout, Server, modes, readable
 from ragdeploy_service.rag.errors import CollectionNotFound, RebuildElsewhere
 from ragdeploy_service.rag.models import CollectionId, SearchMode

@@ -6,12 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from pymilvus import AsyncMilvusClient
-
 from ragdeploy_service.adapters import milvus_rows
 from ragdeploy_service.adapters.milvus_calls import COMMIT, READ, WRITE, CollectionGone, within
 from ragdeploy_service.adapters.milvus_catalog import Opened
 from ragdeploy_service.adapters.milvus_filters import any_of, condition, literal
+from ragdeploy_service.adapters.milvus_library import AsyncMilvusClient
 from ragdeploy_service.adapters.milvus_pages import START, Place
 from ragdeploy_service.adapters.milvus_rows import FIELDS
 from ragdeploy_service.adapters.milvus_schema import BM25, VECTOR

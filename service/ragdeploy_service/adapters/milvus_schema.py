@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from pymilvus import DataType, Function, FunctionType, MilvusClient
-
+from ragdeploy_service.adapters.milvus_library import DataType, Function, FunctionType, MilvusClient
 from ragdeploy_service.rag.errors import EmbeddingMismatch
 from ragdeploy_service.rag.models import CollectionId, SearchMode
 
