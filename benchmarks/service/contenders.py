@@ -120,6 +120,7 @@ class Ours(Contender):
             fingerprint=embedder.fingerprint,
         )
         try:
+            await store.drop(default_collection(settings))  # left by a run on the same Milvus
             collection = await store.open(default_collection(settings), create=True)
             chunker = load_chunker(settings, embedder)
             documents = (

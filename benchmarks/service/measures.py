@@ -16,6 +16,7 @@ from benchmarks.procfs import forget_peak, peak_megabytes, processor_seconds, re
 from benchmarks.service.contenders import Contender, Ours
 from benchmarks.service.llm import StandIn
 from benchmarks.service.wrk import Load, Questions
+from tests.support.waiting import eventually
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +131,7 @@ class Bench:
         loading = Thread(target=contender.index, args=(texts,))
         loading.start()
         time.sleep(1)  # the first batch is on its way
-        busy = self._load(contender, clients=4)
+        busy = self._questions.ask(contender.url, clients=4, seconds=self._plan.seconds)
         loading.join()
         times = busy.p99_ms / idle.p99_ms
         return Figure(
@@ -187,13 +188,26 @@ class Bench:
         path: str = "/query",
         same: bool = False,
     ) -> Load:
-        return self._questions.ask(
+        load = self._questions.ask(
             contender.url,
             clients=clients,
             seconds=self._plan.seconds if seconds is None else seconds,
             path=path,
             same=same,
         )
+        _settle(contender)
+        return load
+
+
+def _settle(contender: Contender) -> None:
+    """Wait until a contender has done with the questions that wrk left unanswered when it ended."""
+
+    def rests() -> bool:
+        before = processor_seconds(contender.pid)
+        time.sleep(0.5)
+        return processor_seconds(contender.pid) - before < 0.05
+
+    eventually(rests, what=f"{contender.name} comes to rest", timeout=300)
 
 
 def say(what: str) -> None:

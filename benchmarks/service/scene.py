@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,13 +41,9 @@ class Scene:
 
     def cluster(self, **environment: str) -> Ours:
         """Ours on a Milvus server and a Redis of its own."""
-        milvus = MilvusServer.find(self._new_folder("milvus"))
-        assert milvus is not None, "demand_baseline saw to it"
-        self._stack.callback(milvus.stop)
-        milvus.start()
         stores = {
-            "MILVUS_URI": milvus.uri,
-            "RAG_MILVUS_PREFIX": "bench",
+            "MILVUS_URI": self._milvus.uri,
+            "RAG_MILVUS_PREFIX": "bench" + environment.get("RAG_EMBEDDING_PRECISION", ""),
             "REDIS_URL": self._redis().url,
         }
         return self._ready(
@@ -67,6 +64,14 @@ class Scene:
         contender.start()
         self._stack.callback(contender.stop)
         return contender
+
+    @cached_property
+    def _milvus(self) -> MilvusServer:
+        """One for all: a second one on the machine would not start."""
+        server = MilvusServer.find(self._new_folder("milvus"))
+        assert server is not None, "demand_baseline saw to it"
+        self._stack.callback(server.stop)
+        return server.start()
 
     def _redis(self) -> RedisServer:
         program = RedisServer.find()
