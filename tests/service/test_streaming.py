@@ -108,7 +108,7 @@ def test_streamed_answers_are_kept_for_those_who_do_not_stream_and_the_other_way
 
 def test_without_an_answer_of_the_model_the_extract_is_streamed(chatty, llm):
     llm.fail(Failure.REFUSED)
-    found = heard(chatty)
+    found = heard(chatty, "Where do bananas grow?")  # there is no older answer to give
     final = found[-1].data
     assert (final["mode"], final["degraded"]) == ("extractive", ["llm"])
     assert text(found) == final["answer"]
@@ -116,12 +116,25 @@ def test_without_an_answer_of_the_model_the_extract_is_streamed(chatty, llm):
 
 def test_a_model_that_breaks_off_is_replaced_by_an_extract(chatty, llm):
     llm.fail(Failure.BREAKS_OFF)
-    found = heard(chatty)
+    question = "What colour is a ripe banana?"
+    found = heard(chatty, question)
     final = found[-1].data
     assert DEFAULT_ANSWER.startswith(text(found))
     assert (final["mode"], final["degraded"]) == ("extractive", ["llm"])
     llm.recover()
-    assert ask(chatty.http, QUESTION)["cached"] == "none"
+    assert ask(chatty.http, question)["cached"] == "none"
+
+
+def test_an_older_answer_replaces_one_that_breaks_off(chatty, llm):
+    question = "How often is high tide?"
+    llm.answer = "Twice a day [1]."
+    heard(chatty, question)
+    index(chatty.http, TIDES)
+    llm.answer = "About twice in a day and a night [1]."
+    llm.fail(Failure.BREAKS_OFF)
+    final = heard(chatty, question)[-1].data
+    assert (final["answer"], final["cached"]) == ("Twice a day [1].", "stale")
+    assert final["degraded"] == ["llm"]
 
 
 def test_what_is_wrong_before_the_first_event_has_a_status(chatty):
