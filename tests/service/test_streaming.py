@@ -224,3 +224,12 @@ def test_a_stream_that_was_begun_is_finished_in_the_drain(run_service, llm):
     assert found[-1].name == "final_answer"
     assert found[-1].data["mode"] == "generated"
     assert service.process.wait() == 0
+
+
+def test_a_deadline_is_for_streams_too(chatty, llm):
+    llm.fail(Failure.STALLS)
+    found = heard(chatty, "What do the tides follow?", timeout_ms=1500, use_cache=False)
+    final = found[-1]
+    assert final.name == "final_answer"
+    assert (final.data["mode"], final.data["degraded"]) == ("extractive", ["llm"])
+    eventually(lambda: llm.abandoned == 1, what="the model is told to stop")
