@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 
+from ragdeploy_service.rag.citations import expanded
 from ragdeploy_service.rag.links import TARGET, harmless
 
 # Characters to wait for the end of something; what takes longer is treated as text.
@@ -214,7 +215,7 @@ class SafeText:
         following = self._held[found.end() : found.end() + 1]
         if not following and not final:
             return None
-        numbers = _expanded(found["square"] or found["lens"])
+        numbers = expanded(found["square"] or found["lens"])
         valid = [number for number in numbers if 1 <= number <= self._sources]
         if not valid:
             if not following.isalnum():
@@ -286,15 +287,6 @@ def _open_end(text: str) -> int:
         (n for n in range(1, len(tail) + 1) if any(b.startswith(tail[-n:]) for b in _BEGINNINGS)),
         default=0,
     )
-
-
-def _expanded(numbers: str) -> list[int]:
-    """Read "1, 3-5" as 1, 3, 4, 5."""
-    found: list[int] = []
-    for part in re.split(r"\s*[,，、;]\s*", numbers):
-        first, *last = (int(number) for number in re.split(r"\s*[-\u2013]\s*", part))
-        found += range(first, (last[-1] if last else first) + 1)
-    return list(dict.fromkeys(found))
 
 
 def safe(text: str, *, sources: int | None, hosts: Set[str] = frozenset()) -> str:
