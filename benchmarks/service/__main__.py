@@ -123,7 +123,8 @@ def main() -> None:
 
 
 def _compare(scene: Scene, bench: Bench, *, only: str) -> Iterator[tuple[str, ...]]:
-    laptop, cluster, tutorial = scene.laptop(), scene.cluster(), scene.tutorial()
+    laptop, cluster = scene.laptop(), scene.cluster()
+    tutorial = scene.tutorial(laptop.vectors)
     for contender in (laptop, cluster, tutorial):
         bench.warm(contender)
     for measure in MEASURES:

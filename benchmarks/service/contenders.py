@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
+import numpy as np
 
-from benchmarks.service.passages import CACHE, Passages, vectors_of
+from benchmarks.service.passages import Passages, embedded
 from ragdeploy_service.adapters.embedding import load_chunker, load_embedder
 from ragdeploy_service.adapters.milvus import MilvusStore
 from ragdeploy_service.rag.models import Document
@@ -112,7 +113,8 @@ class Ours(Contender):
     async def _fill(self, passages: Passages) -> None:
         settings = _settings(self._environment, self._folder)
         embedder = await load_embedder(settings)
-        vectors = await vectors_of(passages, embedder)
+        self.vectors = await embedded(passages, embedder)
+        vectors = np.load(self.vectors)
         store = await asyncio.to_thread(
             MilvusStore.from_settings,
             settings,
@@ -142,8 +144,9 @@ class Theirs(Contender):
 
     name = "tutorial"
 
-    def __init__(self, folder: Path, *, llm_url: str, redis_port: int) -> None:
+    def __init__(self, folder: Path, *, vectors: Path, llm_url: str, redis_port: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._vectors = vectors
         self._chroma = folder / "chroma"
         self._log = folder / "tutorial.log"
         self._environment = os.environ | {
@@ -161,12 +164,11 @@ class Theirs(Contender):
         return self._process.pid
 
     def fill(self, passages: Passages) -> None:
-        (vectors,) = CACHE.glob(f"vectors-{passages.digest}-*.npy")
         with tempfile.NamedTemporaryFile("w", suffix=".json") as texts:
             json.dump(passages.stored, texts)
             texts.flush()
             subprocess.run(
-                [_BASELINE_PYTHON, _BASELINE / "fill.py", texts.name, vectors, self._chroma],
+                [_BASELINE_PYTHON, _BASELINE / "fill.py", texts.name, self._vectors, self._chroma],
                 check=True,
                 env=self._environment,
             )

@@ -19,7 +19,6 @@ from ragdeploy_service.adapters.embedding import BatchedEmbedder
 from ragdeploy_service.adapters.model_files import ModelFiles
 from ragdeploy_service.documents import find_files, read_file
 from ragdeploy_service.rag.chunking import Chunker
-from ragdeploy_service.rag.ports import Vectors
 
 CACHE = Path(__file__).parents[2] / ".cache" / "bench-service"
 
@@ -71,8 +70,8 @@ def load(model: ModelFiles, *, stored: int) -> Passages:
     return Passages(stored=texts[:stored], further=texts[stored:], questions=questions)
 
 
-async def vectors_of(passages: Passages, embedder: BatchedEmbedder) -> Vectors:
-    """Embed the passages that are stored: shape (n, d). Takes minutes, the first time."""
+async def embedded(passages: Passages, embedder: BatchedEmbedder) -> Path:
+    """Embed the passages that are stored, into a file of shape (n, d); takes minutes, once."""
     model = hashlib.sha256(embedder.fingerprint.encode()).hexdigest()[:16]
     file = CACHE / f"vectors-{passages.digest}-{model}.npy"
     if not file.exists():
@@ -83,8 +82,7 @@ async def vectors_of(passages: Passages, embedder: BatchedEmbedder) -> Vectors:
         with (partial := file.with_suffix(".part")).open("wb") as opened:
             np.save(opened, np.concatenate(rows))
         partial.rename(file)
-    vectors: Vectors = np.load(file)
-    return vectors
+    return file
 
 
 def _cut(pages: list[Path], model: ModelFiles) -> tuple[list[str], list[str]]:

@@ -50,11 +50,14 @@ class Scene:
             Ours("ours, Milvus", self._ours | stores | environment, self._new_folder("cluster"))
         )
 
-    def tutorial(self) -> Theirs:
-        """The tutorial's service, with a Redis of its own too."""
+    def tutorial(self, vectors: Path) -> Theirs:
+        """The tutorial's service, with a Redis of its own too; its model gives the same vectors."""
         return self._ready(
             Theirs(
-                self._new_folder("tutorial"), llm_url=self._llm.url, redis_port=self._redis().port
+                self._new_folder("tutorial"),
+                vectors=vectors,
+                llm_url=self._llm.url,
+                redis_port=self._redis().port,
             )
         )
 
