@@ -72,7 +72,7 @@ bin/%: tools/go.mod tools/kubectl/go.mod | $(VENV)/.dev
 
 # In this order: the chart holds a copy of the CRD.
 GENERATORS := ragdeploy_operator.api.crd ragdeploy_operator.api.reference \
-  ragdeploy_service.openapi tools.chart
+  ragdeploy_service.openapi tools.settings_reference tools.chart
 
 ##@ Use
 .PHONY: run
@@ -81,8 +81,8 @@ run: $(VENV)/.service ## Start the service on this machine: no cluster, no key, 
 
 ##@ Develop
 .PHONY: test
-test: $(VENV)/.dev ## Run all tests but those on kind.
-	@$(PYTEST) -m "not e2e and not torch" $(ARGS)
+test: $(VENV)/.dev .cache/venv-milvus/.done ## Run all tests but those on kind.
+	@PATH=$$PATH:$(CURDIR)/.cache/venv-milvus/bin $(PYTEST) -m "not e2e and not torch" $(ARGS)
 
 .PHONY: test-torch
 test-torch: $(UV) ## Compare the sentence-transformers backend with ONNX (several GB, an environment of its own).
@@ -123,7 +123,8 @@ bench-service: $(VENV)/.dev .cache/venv-baseline/.done .cache/venv-milvus/.done 
 
 .cache/venv-milvus/.done: | $(UV)
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(@D)
-	@$(UV) pip install --quiet --python $(@D)/bin/python milvus==$(MILVUS_PACKAGE_VERSION)
+	@$(UV) pip install --quiet --python $(@D)/bin/python milvus==$(MILVUS_PACKAGE_VERSION) \
+	  || echo "there is no Milvus server for this machine: what needs one is skipped" >&2
 	@touch $@
 
 .PHONY: bench-operator

@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.service.passages import Passages, embedded
 from ragdeploy_service.adapters.embedding import load_chunker, load_embedder
-from ragdeploy_service.adapters.milvus import MilvusStore
+from ragdeploy_service.adapters.milvus.store import MilvusStore
 from ragdeploy_service.rag.models import Document
 from ragdeploy_service.services import default_collection
 from ragdeploy_service.settings import ServiceSettings

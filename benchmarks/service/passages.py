@@ -18,7 +18,7 @@ from benchmarks.service import corpus
 from ragdeploy_service.adapters.embedding import BatchedEmbedder
 from ragdeploy_service.adapters.model_files import ModelFiles
 from ragdeploy_service.documents import find_files, read_file
-from ragdeploy_service.rag.chunking import Chunker
+from ragdeploy_service.rag.indexing.chunking import Chunker
 
 CACHE = Path(__file__).parents[2] / ".cache" / "bench-service"
 

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from ragdeploy_service.adapters.redis_cache import RedisCache
-from ragdeploy_service.adapters.redis_client import namespace
+from ragdeploy_service.adapters.redis.cache import RedisCache
+from ragdeploy_service.adapters.redis.client import namespace
 from ragdeploy_service.observability.metrics import Metrics
-from ragdeploy_service.rag.breaker import Breaker
-from ragdeploy_service.rag.cache import KeyBase
-from ragdeploy_service.rag.epochs import EpochGate
+from ragdeploy_service.rag.answering.ladder import Ladder
+from ragdeploy_service.rag.answering.pipeline import Pipeline
+from ragdeploy_service.rag.answering.prompt import Prompt
+from ragdeploy_service.rag.answering.quoting import Quoter
+from ragdeploy_service.rag.answering.retrieval import Retriever
+from ragdeploy_service.rag.answering.writing import Writer
+from ragdeploy_service.rag.caching.records import KeyBase
+from ragdeploy_service.rag.caching.semantic import SemanticCache
+from ragdeploy_service.rag.concurrency.breaker import Breaker
+from ragdeploy_service.rag.concurrency.leading import Leading
+from ragdeploy_service.rag.concurrency.slots import Slots
 from ragdeploy_service.rag.errors import (
     LanguageModelUnavailable,
     Overloaded,
     VectorStoreUnavailable,
 )
-from ragdeploy_service.rag.job_queue import JobQueue
-from ragdeploy_service.rag.ladder import Ladder
-from ragdeploy_service.rag.leading import Leading
-from ragdeploy_service.rag.pipeline import Pipeline
+from ragdeploy_service.rag.jobs.epochs import EpochGate
 from ragdeploy_service.rag.ports import AnswerCache, Embedder, LanguageModel, VectorStore
-from ragdeploy_service.rag.prompt import Prompt
-from ragdeploy_service.rag.quoting import Quoter
-from ragdeploy_service.rag.retrieval import Retriever
-from ragdeploy_service.rag.semantic_cache import SemanticCache
-from ragdeploy_service.rag.slots import Slots
-from ragdeploy_service.rag.writing import Writer
+from ragdeploy_service.rag.ports.job_queue import JobQueue
 from ragdeploy_service.settings import ServiceSettings
 
 

@@ -15,25 +15,25 @@ from ragdeploy_service.adapters.embedding import load_chunker, load_embedder
 from ragdeploy_service.adapters.embedding.cpus import available_cpus
 from ragdeploy_service.adapters.memory_cache import MemoryCache, NoCache
 from ragdeploy_service.adapters.memory_meter import MemoryMeter
-from ragdeploy_service.adapters.milvus import MilvusStore
-from ragdeploy_service.adapters.redis_cache import RedisCache
-from ragdeploy_service.adapters.redis_client import connect, namespace
-from ragdeploy_service.adapters.redis_jobs import RedisJobs
-from ragdeploy_service.adapters.redis_meter import RedisMeter
+from ragdeploy_service.adapters.milvus.store import MilvusStore
+from ragdeploy_service.adapters.redis.cache import RedisCache
+from ragdeploy_service.adapters.redis.client import connect, namespace
+from ragdeploy_service.adapters.redis.jobs import RedisJobs
+from ragdeploy_service.adapters.redis.meter import RedisMeter
 from ragdeploy_service.adapters.sqlite_jobs import SqliteJobs
 from ragdeploy_service.documents import FileReader, Limits
 from ragdeploy_service.lifecycle import Drain, StoreMonitor
 from ragdeploy_service.observability.metrics import Metrics
+from ragdeploy_service.rag.answering.ladder import Ladder
+from ragdeploy_service.rag.concurrency.slots import Slots
 from ragdeploy_service.rag.errors import EmbeddingMismatch, TooManyStreams, Unavailable
-from ragdeploy_service.rag.indexing import Indexer
-from ragdeploy_service.rag.job_queue import JobQueue
-from ragdeploy_service.rag.jobs import JobWorker, indexing
-from ragdeploy_service.rag.ladder import Ladder
-from ragdeploy_service.rag.library import Library
+from ragdeploy_service.rag.indexing.indexer import Indexer
+from ragdeploy_service.rag.indexing.library import Library
+from ragdeploy_service.rag.jobs.reindexer import Reindexer, unless_reindexing
+from ragdeploy_service.rag.jobs.worker import JobWorker, indexing
 from ragdeploy_service.rag.models import DEFAULT_TENANT, CollectionId, JobKind
 from ragdeploy_service.rag.ports import AnswerCache, Embedder, LanguageModel, Meter, VectorStore
-from ragdeploy_service.rag.reindexing import Reindexer, unless_reindexing
-from ragdeploy_service.rag.slots import Slots
+from ragdeploy_service.rag.ports.job_queue import JobQueue
 from ragdeploy_service.settings import Role, ServiceSettings
 
 # A question is answered faster without a cache, or a count, than with one that hangs.

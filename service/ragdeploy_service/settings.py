@@ -106,8 +106,14 @@ class ServiceSettings(BaseSettings):
     data_dir: Path = Field(
         Path(".ragdeploy"), description="Folder for the embedded store and fetched models."
     )
-    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
-    log_format: LogFormat = LogFormat.TEXT
+    log_level: str = Field(
+        "INFO",
+        pattern=r"^(DEBUG|INFO|WARNING|ERROR)$",
+        description="What is logged: DEBUG, INFO, WARNING or ERROR, and what is worse.",
+    )
+    log_format: LogFormat = Field(
+        LogFormat.TEXT, description="Lines for a person, or JSON for a log store."
+    )
     drain_seconds: float = Field(
         20.0, ge=0, le=3600, description="Time that running requests get at shutdown, in seconds."
     )
@@ -207,9 +213,18 @@ class ServiceSettings(BaseSettings):
     )
 
     # ---- embeddings ----
-    embedding_provider: EmbeddingProvider = EmbeddingProvider.LOCAL
-    embedding_model: str = Field(DEFAULT_EMBEDDING_MODEL, min_length=1)
-    embedding_backend: EmbeddingBackend = EmbeddingBackend.ONNX
+    embedding_provider: EmbeddingProvider = Field(
+        EmbeddingProvider.LOCAL, description="In this process, or by an OpenAI-compatible API."
+    )
+    embedding_model: str = Field(
+        DEFAULT_EMBEDDING_MODEL,
+        min_length=1,
+        description="Model name, as the hub or the API has it.",
+    )
+    embedding_backend: EmbeddingBackend = Field(
+        EmbeddingBackend.ONNX,
+        description="`torch` runs any model of sentence-transformers, and needs the torch extra.",
+    )
     embedding_precision: EmbeddingPrecision = Field(
         EmbeddingPrecision.FP32,
         description="int8 halves the processor time of a text and finds 0.9 of what fp32 finds. "
@@ -229,8 +244,12 @@ class ServiceSettings(BaseSettings):
         pattern=r"^https?://",
         description="Maven repository that is asked for the model when the hub cannot be reached.",
     )
-    embedding_base_url: str | None = Field(None, pattern=r"^https?://")
-    embedding_api_key: SecretStr | None = None
+    embedding_base_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Root of the OpenAI-compatible API for `openai`; OpenAI's own when absent.",
+    )
+    embedding_api_key: SecretStr | None = Field(None, description="Its key.")
 
     # ---- retrieval ----
     top_k: int = Field(3, ge=1, le=50, description="Passages per answer.")
@@ -253,8 +272,10 @@ class ServiceSettings(BaseSettings):
     )
 
     # ---- cache and queue ----
-    cache_enabled: bool = True
-    cache_ttl_seconds: int = Field(3600, ge=1, le=31_536_000)
+    cache_enabled: bool = Field(True, description="Keep answers.")
+    cache_ttl_seconds: int = Field(
+        3600, ge=1, le=31_536_000, description="How long an answer is good for, in seconds."
+    )
     cache_stale_seconds: int = Field(
         3600,
         ge=0,
@@ -284,9 +305,11 @@ class ServiceSettings(BaseSettings):
         description="Milvus server; Milvus Lite in data_dir when absent.",
     )
     milvus_token: SecretStr | None = Field(
-        None, validation_alias=_also("milvus_token", "MILVUS_TOKEN")
+        None,
+        validation_alias=_also("milvus_token", "MILVUS_TOKEN"),
+        description="Its token, or user:password.",
     )
-    milvus_database: str = Field("default", min_length=1)
+    milvus_database: str = Field("default", min_length=1, description="Its database.")
     milvus_prefix: str = Field(
         "rag",
         pattern=r"^[a-z][a-z0-9]{0,31}$",

@@ -7,13 +7,13 @@ import asyncio
 import numpy as np
 import pytest
 
-from ragdeploy_service.adapters.milvus import MilvusStore
+from ragdeploy_service.adapters.milvus.store import MilvusStore
 from ragdeploy_service.adapters.sqlite_jobs import SqliteJobs
 from ragdeploy_service.observability.metrics import Metrics
-from ragdeploy_service.rag.chunking import Chunker
-from ragdeploy_service.rag.indexing import Indexer
+from ragdeploy_service.rag.indexing.chunking import Chunker
+from ragdeploy_service.rag.indexing.indexer import Indexer
+from ragdeploy_service.rag.jobs.reindexer import Reindexer
 from ragdeploy_service.rag.models import Chunk, Document
-from ragdeploy_service.rag.reindexing import Reindexer
 from ragdeploy_service.settings import ServiceSettings
 from tests.service.api import (
     BANANAS,

@@ -9,7 +9,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from ragdeploy_service.adapters.milvus import MilvusStore
+from ragdeploy_service.adapters.milvus.store import MilvusStore
 from ragdeploy_service.rag.errors import (
     CollectionNotFound,
     EmbeddingMismatch,
@@ -137,7 +137,7 @@ async def test_a_name_cannot_end_its_literal(docs, name):
 
 
 async def test_more_chunks_than_one_answer_holds_are_listed(docs, monkeypatch):
-    monkeypatch.setattr("ragdeploy_service.adapters.milvus_collection._MOST_ROWS", 8)
+    monkeypatch.setattr("ragdeploy_service.adapters.milvus.collection._MOST_ROWS", 8)
     await write(docs, *(chunk(n, document_id="long") for n in range(20)))
     await write(docs, *(chunk(n, document_id=f"short{n}") for n in range(10)))
     documents = {"long", *(f"short{n}" for n in range(10))}
@@ -344,7 +344,7 @@ async def test_text_with_more_words_than_a_field_holds_is_found_by_its_first(doc
 
 # ---- documents ----
 async def test_the_chunks_of_a_document_come_in_the_order_of_its_text(docs, monkeypatch):
-    monkeypatch.setattr("ragdeploy_service.adapters.milvus_collection._TEXTS_AT_ONCE", 4)
+    monkeypatch.setattr("ragdeploy_service.adapters.milvus.collection._TEXTS_AT_ONCE", 4)
     whole = [chunk(n, metadata={"n": 1}) for n in range(11)]
     await write(docs, *reversed(whole), chunk(0, document_id="other"))
     assert await docs.chunks("document") == whole

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
-from ragdeploy_service.adapters.milvus import MilvusStore
+from ragdeploy_service.adapters.milvus.store import MilvusStore
 from ragdeploy_service.rag.models import Chunk, CollectionId, SearchMode
 from ragdeploy_service.settings import ServiceSettings
 from tests.support import metadata

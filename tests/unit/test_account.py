@@ -8,7 +8,7 @@ from ragdeploy_service.access.authentication import rate_limit
 from ragdeploy_service.adapters.memory_meter import MemoryMeter
 from ragdeploy_service.observability.metrics import Metrics
 from ragdeploy_service.rag.access import ANONYMOUS, Budget, Limits, Period, Principal
-from ragdeploy_service.rag.account import Account, estimated_usage
+from ragdeploy_service.rag.accounts.account import Account, estimated_usage
 from ragdeploy_service.rag.errors import LimitExceeded
 from ragdeploy_service.rag.models import Usage
 

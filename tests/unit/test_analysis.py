@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from milvus_lite.analyzer import StandardAnalyzer
 
-from ragdeploy_service.rag.analysis import asked, words
+from ragdeploy_service.rag.indexing.analysis import asked, words
 
 
 @pytest.mark.parametrize(

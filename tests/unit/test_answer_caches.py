@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from ragdeploy_service.adapters.memory_cache import MemoryCache, NoCache
-from ragdeploy_service.adapters.redis_cache import RedisCache
-from ragdeploy_service.adapters.redis_client import connect
-from ragdeploy_service.rag.cache import Kept, KeyBase, dump, load
+from ragdeploy_service.adapters.redis.cache import RedisCache
+from ragdeploy_service.adapters.redis.client import connect
+from ragdeploy_service.rag.caching.records import Kept, KeyBase, dump, load
 from ragdeploy_service.rag.errors import CacheUnavailable, ConfigurationError
 from ragdeploy_service.rag.filters import Comparison, Compound, Junction, Operator
 from ragdeploy_service.rag.models import Answer, AnswerMode, Chunk, Passage, SearchMode, Usage

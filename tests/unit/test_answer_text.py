@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from ragdeploy_service.rag.answer_text import SafeText, safe
+from ragdeploy_service.rag.answering.answer_text import SafeText, safe
 
 STOLEN = "https://evil.example/?what=secret"
 

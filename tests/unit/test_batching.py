@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ragdeploy_service.rag.batching import Batcher, Lane, Limits
+from ragdeploy_service.rag.concurrency.batching import Batcher, Lane, Limits
 from ragdeploy_service.rag.errors import EmbedderUnavailable
 
 WIDE = Limits(max_texts=8, max_tokens=10_000, max_queued=1000)

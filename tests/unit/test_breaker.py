@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ragdeploy_service.rag.breaker import Breaker
+from ragdeploy_service.rag.concurrency.breaker import Breaker
 from ragdeploy_service.rag.errors import LanguageModelUnavailable
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
-from ragdeploy_service.rag.chunking import MAX_TEXT_BYTES, Chunker, text_of
 from ragdeploy_service.rag.errors import DocumentChanges
+from ragdeploy_service.rag.indexing.chunking import MAX_TEXT_BYTES, Chunker, text_of
 from ragdeploy_service.rag.models import Document
 from ragdeploy_service.rag.text import normalise
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ragdeploy_service.rag.coalescing import Coalescer
+from ragdeploy_service.rag.concurrency.coalescing import Coalescer
 
 
 class Store:

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from ragdeploy_service.adapters.sqlite_jobs import SqliteJobs
-from ragdeploy_service.rag.epochs import EpochGate
 from ragdeploy_service.rag.errors import InvalidField
+from ragdeploy_service.rag.jobs.epochs import EpochGate
 from tests.support.domain import ELSEWHERE, HERE
 
 

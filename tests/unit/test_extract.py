@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragdeploy_service.rag.extract import extract
+from ragdeploy_service.rag.answering.extract import extract
+from ragdeploy_service.rag.answering.sentences import sentences
 from ragdeploy_service.rag.models import Chunk, Passage
-from ragdeploy_service.rag.sentences import sentences
 
 
 def passages(*texts):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ragdeploy_service.rag.answering.retrieval import fuse
 from ragdeploy_service.rag.models import Chunk, Passage
-from ragdeploy_service.rag.retrieval import fuse
 
 
 def dense(*names):

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from ragdeploy_service.adapters.redis_client import connect
-from ragdeploy_service.adapters.redis_jobs import RedisJobs
+from ragdeploy_service.adapters.redis.client import connect
+from ragdeploy_service.adapters.redis.jobs import RedisJobs
 from ragdeploy_service.adapters.sqlite_jobs import SqliteJobs
 from ragdeploy_service.rag.errors import (
     ConfigurationError,
@@ -19,8 +19,8 @@ from ragdeploy_service.rag.errors import (
     JobQueueFull,
     JobQueueUnavailable,
 )
-from ragdeploy_service.rag.job_queue import GIVEN_UP
 from ragdeploy_service.rag.models import Document, Epochs, JobState
+from ragdeploy_service.rag.ports.job_queue import GIVEN_UP
 from ragdeploy_service.settings import ServiceSettings
 from tests.support.domain import ELSEWHERE, HERE
 
@@ -314,7 +314,7 @@ async def test_ended_jobs_are_forgotten_after_a_week(new_sqlite_jobs, monkeypatc
     queue = new_sqlite_jobs()
     ended, waiting = [await queue.submit(HERE, DOCUMENTS) for _ in range(2)]
     await queue.finish(await take(queue), errors=[])
-    monkeypatch.setattr("ragdeploy_service.rag.job_queue.REMEMBER_SECONDS", -1)
+    monkeypatch.setattr("ragdeploy_service.rag.ports.job_queue.REMEMBER_SECONDS", -1)
     await queue.submit(HERE, DOCUMENTS)
     assert await queue.get(ended.id) is None
     assert await queue.get(waiting.id) is not None
@@ -427,7 +427,7 @@ async def test_a_redis_without_room_is_a_full_queue(new_redis_jobs, redis_server
 
 
 async def test_workers_long_gone_are_forgotten(new_redis_jobs, monkeypatch):
-    monkeypatch.setattr("ragdeploy_service.adapters.redis_jobs._FORGET_CONSUMER_MS", -1)
+    monkeypatch.setattr("ragdeploy_service.adapters.redis.jobs._FORGET_CONSUMER_MS", -1)
     one, two = new_redis_jobs(), new_redis_jobs()
     await one.submit(HERE, DOCUMENTS)
     await one.finish(await take(one), errors=[])

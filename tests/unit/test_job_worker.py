@@ -10,8 +10,8 @@ import pytest
 from ragdeploy_service.adapters.sqlite_jobs import SqliteJobs
 from ragdeploy_service.observability.metrics import Metrics
 from ragdeploy_service.rag.errors import CacheUnavailable, VectorStoreUnavailable
-from ragdeploy_service.rag.indexing import Indexer
-from ragdeploy_service.rag.jobs import JobWorker, _Progress, indexing
+from ragdeploy_service.rag.indexing.indexer import Indexer
+from ragdeploy_service.rag.jobs.worker import JobWorker, _Progress, indexing
 from ragdeploy_service.rag.models import Chunk, Document, JobKind, JobState
 from tests.support.domain import HERE
 
@@ -130,7 +130,7 @@ class World:
 
 @pytest.fixture
 async def world(monkeypatch, tmp_path):
-    monkeypatch.setattr("ragdeploy_service.rag.jobs._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("ragdeploy_service.rag.jobs.worker._FIRST_PAUSE", 0.01)
     world = World(tmp_path)
     world.worker.start()
     yield world

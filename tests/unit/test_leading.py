@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from ragdeploy_service.adapters.redis_cache import RedisCache
-from ragdeploy_service.adapters.redis_client import connect
-from ragdeploy_service.rag.leading import Leading
+from ragdeploy_service.adapters.redis.cache import RedisCache
+from ragdeploy_service.adapters.redis.client import connect
+from ragdeploy_service.rag.concurrency.leading import Leading
 from ragdeploy_service.settings import ServiceSettings
 
 

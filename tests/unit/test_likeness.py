@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ragdeploy_service.rag.likeness import may_ask_the_same
+from ragdeploy_service.rag.caching.likeness import may_ask_the_same
 
 ALIKE = [
     ("How do I scale the API?", "How can I scale the API?"),

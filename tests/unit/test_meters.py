@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from ragdeploy_service.adapters import redis_meter
 from ragdeploy_service.adapters.memory_meter import MemoryMeter
-from ragdeploy_service.adapters.redis_client import connect
-from ragdeploy_service.adapters.redis_meter import RedisMeter
+from ragdeploy_service.adapters.redis import meter as redis_meter
+from ragdeploy_service.adapters.redis.client import connect
+from ragdeploy_service.adapters.redis.meter import RedisMeter
 from ragdeploy_service.rag.access import Budget, Limits, Period, Principal
 from ragdeploy_service.rag.quota import Counters, admitted, charged
 from ragdeploy_service.settings import ServiceSettings

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from ragdeploy_service.adapters.milvus_calls import CollectionGone, within
-from ragdeploy_service.adapters.milvus_library import MilvusException
+from ragdeploy_service.adapters.milvus.calls import CollectionGone, within
+from ragdeploy_service.adapters.milvus.library import MilvusException
 from ragdeploy_service.rag.errors import VectorStoreRefused, VectorStoreUnavailable
 
 

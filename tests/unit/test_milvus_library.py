@@ -5,7 +5,7 @@ import sys
 
 _SCRIPT = """
 import sys
-from ragdeploy_service.adapters import milvus_library
+from ragdeploy_service.adapters.milvus import library as milvus_library
 
 print("pandas" in sys.modules, milvus_library.MilvusClient.__module__)
 """

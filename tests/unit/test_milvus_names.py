@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragdeploy_service.adapters.milvus_names import alias, collections, version, versions
+from ragdeploy_service.adapters.milvus.names import alias, collections, version, versions
 from ragdeploy_service.rag.errors import Unsupported
 from ragdeploy_service.rag.models import NAME_PATTERN, CollectionId
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from ragdeploy_service.rag.answering.prompt import Prompt
 from ragdeploy_service.rag.models import Chunk, Passage
-from ragdeploy_service.rag.prompt import Prompt
 from ragdeploy_service.rag.question import Speaker, Turn
 from ragdeploy_service.settings import DEFAULT_PROMPT
 from tests.support.domain import QUESTION

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from ragdeploy_service.adapters.embedding import load_embedder
+from ragdeploy_service.rag.caching.semantic import SemanticCache, Topic
 from ragdeploy_service.rag.models import Answer, AnswerMode
-from ragdeploy_service.rag.semantic_cache import SemanticCache, Topic
 from ragdeploy_service.settings import ServiceSettings
 from tests.unit.test_likeness import APART
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ragdeploy_service.rag.single_flight import SingleFlight
+from ragdeploy_service.rag.concurrency.single_flight import SingleFlight
 
 
 class Work:

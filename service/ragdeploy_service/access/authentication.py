@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ragdeploy_service.access.key_ring import KeyRing
 from ragdeploy_service.problems import problem
 from ragdeploy_service.rag.access import ANONYMOUS
-from ragdeploy_service.rag.account import Account
+from ragdeploy_service.rag.accounts.account import Account
 from ragdeploy_service.rag.quota import Policy, Quota
 
 # Whatever is not named here asks for a key.

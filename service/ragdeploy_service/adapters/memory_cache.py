@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from cachetools import TTLCache
 
-from ragdeploy_service.rag.cache import Kept, epoch_of
+from ragdeploy_service.rag.caching.records import Kept, epoch_of
 from ragdeploy_service.rag.models import Answer, CollectionId
 from ragdeploy_service.rag.ports import Lookup
 

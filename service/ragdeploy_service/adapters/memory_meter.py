@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ragdeploy_service.rag.access import Principal
-from ragdeploy_service.rag.ledger import Ledger
+from ragdeploy_service.rag.accounts.ledger import Ledger
 from ragdeploy_service.rag.ports import Reading
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ragdeploy_service.rag import job_queue
 from ragdeploy_service.rag.errors import ConfigurationError, IdempotencyConflict, JobQueueFull
-from ragdeploy_service.rag.job_queue import Lease
 from ragdeploy_service.rag.models import CollectionId, Epochs, Job, JobKind, JobState
+from ragdeploy_service.rag.ports import job_queue
+from ragdeploy_service.rag.ports.job_queue import Lease
 
 # Times are microseconds since 1970, each of them later than all before. ``turn`` orders the jobs
 # that wait, ``changed`` those that came into a state.

@@ -14,9 +14,7 @@ from typing import TypeVar
 import structlog
 
 from ragdeploy_service.adapters.sqlite_job_file import Bounds, JobFile
-from ragdeploy_service.rag import job_queue
 from ragdeploy_service.rag.errors import JobEnded, JobNotFailed, JobQueueUnavailable
-from ragdeploy_service.rag.job_queue import Lease, Origin
 from ragdeploy_service.rag.models import (
     CollectionId,
     Document,
@@ -26,6 +24,8 @@ from ragdeploy_service.rag.models import (
     JobPage,
     JobState,
 )
+from ragdeploy_service.rag.ports import job_queue
+from ragdeploy_service.rag.ports.job_queue import Lease, Origin
 
 _POLL_SECONDS = 0.25
 
@@ -35,7 +35,7 @@ _log = structlog.get_logger(__name__)
 
 
 class SqliteJobs:
-    """Implements `rag.job_queue.JobQueue`, for one process at a time.
+    """Implements `rag.ports.job_queue.JobQueue`, for one process at a time.
 
     SQLite works in a thread of its own, and each call is one transaction on
     disk. Bounded in jobs and in bytes of documents.

@@ -12,12 +12,12 @@ from fastapi.sse import format_sse_event
 from pydantic import BaseModel, Field
 
 from ragdeploy_service.problems import told, unforeseen
-from ragdeploy_service.rag.account import Account
-from ragdeploy_service.rag.citations import cited
+from ragdeploy_service.rag.accounts.account import Account
+from ragdeploy_service.rag.answering.citations import cited
+from ragdeploy_service.rag.answering.pipeline import Outcome
+from ragdeploy_service.rag.answering.progress import Piece
 from ragdeploy_service.rag.errors import RagError
 from ragdeploy_service.rag.models import Passage
-from ragdeploy_service.rag.pipeline import Outcome
-from ragdeploy_service.rag.progress import Piece
 from ragdeploy_service.rag.question import Question
 from ragdeploy_service.routes import answers
 from ragdeploy_service.routes.answering import Begun, begin

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from ragdeploy_service.rag.account import Account
-from ragdeploy_service.rag.progress import Found
+from ragdeploy_service.rag.accounts.account import Account
+from ragdeploy_service.rag.answering.progress import Found
+from ragdeploy_service.rag.answering.streaming import Step, stream
 from ragdeploy_service.rag.question import Question
-from ragdeploy_service.rag.streaming import Step, stream
 from ragdeploy_service.routes.leaving import while_connected
 from ragdeploy_service.services import Services
 

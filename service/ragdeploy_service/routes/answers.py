@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import Response
 from pydantic import BaseModel, Field
 
-from ragdeploy_service.rag.citations import cited
+from ragdeploy_service.rag.answering.citations import cited
+from ragdeploy_service.rag.answering.pipeline import Outcome, Retrieval
 from ragdeploy_service.rag.models import AnswerMode, CacheState, Part, Passage, Stage
-from ragdeploy_service.rag.pipeline import Outcome, Retrieval
 
 
 class Source(BaseModel):

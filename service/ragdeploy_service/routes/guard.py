@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 
 from ragdeploy_service.access.authentication import KEY_SCHEMES
 from ragdeploy_service.rag.access import Access, Principal
-from ragdeploy_service.rag.account import Account
+from ragdeploy_service.rag.accounts.account import Account
 from ragdeploy_service.services import Services
 from ragdeploy_service.settings import ServiceSettings
 

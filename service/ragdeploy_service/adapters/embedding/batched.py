@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from tokenizers import Tokenizer
 
-from ragdeploy_service.rag.batching import Batcher, Lane, Limits
+from ragdeploy_service.rag.concurrency.batching import Batcher, Lane, Limits
 from ragdeploy_service.rag.ports import Vectors
 from ragdeploy_service.rag.text import normalise
 

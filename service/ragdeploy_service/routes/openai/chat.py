@@ -14,10 +14,10 @@ from pydantic import BaseModel, Field
 
 from ragdeploy_service.problems import told, unforeseen
 from ragdeploy_service.rag.access import Access
-from ragdeploy_service.rag.citations import cited
+from ragdeploy_service.rag.answering.citations import cited
+from ragdeploy_service.rag.answering.pipeline import Outcome
+from ragdeploy_service.rag.answering.progress import Piece
 from ragdeploy_service.rag.errors import LanguageModelUnavailable, RagError
-from ragdeploy_service.rag.pipeline import Outcome
-from ragdeploy_service.rag.progress import Piece
 from ragdeploy_service.routes import answers
 from ragdeploy_service.routes.answering import Begun, begin
 from ragdeploy_service.routes.answers import Source

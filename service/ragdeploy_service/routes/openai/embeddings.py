@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ragdeploy_service.rag.access import Access
-from ragdeploy_service.rag.account import estimated_usage
+from ragdeploy_service.rag.accounts.account import estimated_usage
 from ragdeploy_service.rag.errors import CollectionNotFound, DeadlineExceeded, InvalidField
 from ragdeploy_service.rag.models import Stage
 from ragdeploy_service.routes.dependencies import Parts

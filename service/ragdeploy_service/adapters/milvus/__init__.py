@@ -1,0 +1,1 @@
+"""The vector store: a Milvus server, or Milvus Lite in this process."""

@@ -1,0 +1,1 @@
+"""What replicas share through Redis: answers, jobs, counts and leases."""

@@ -1,0 +1,1 @@
+"""What callers use, and the bill for it."""

@@ -1,0 +1,1 @@
+"""What an answer is kept under, and who else may have it."""

@@ -1,0 +1,1 @@
+"""Many callers, few resources: batches, shared work, bounds, breakers."""
