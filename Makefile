@@ -115,6 +115,10 @@ format: $(VENV)/.dev ## Format the code and mend what the linter can mend.
 bench-service: $(VENV)/.dev .cache/venv-baseline/.done .cache/venv-milvus/.done ## Measure the service beside the tutorial's, on Milvus Lite and Milvus (ARGS=--quick; the first time fetches 3 GB).
 	@PATH=$$PATH:$(CURDIR)/.cache/venv-milvus/bin $(BIN)/python -m benchmarks.service $(ARGS)
 
+.PHONY: bench-retrieval
+bench-retrieval: $(VENV)/.dev ## Index the Python documentation and score what is found, by meaning, by words and by both.
+	@$(BIN)/python -m benchmarks.service.retrieval $(ARGS)
+
 # What the service is measured against and on, in environments of their own.
 .cache/venv-baseline/.done: benchmarks/service/baseline/requirements.txt | $(UV)
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(@D)
