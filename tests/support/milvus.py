@@ -22,6 +22,13 @@ _PORTS = (
 URI_VARIABLE = "RAGDEPLOY_TEST_MILVUS_URI"
 
 
+# `python -m milvus_lite`, after pymilvus was imported as the service does it, without pandas.
+_LITE = (
+    "import ragdeploy_service.adapters.milvus.library, runpy;"
+    "runpy.run_module('milvus_lite', run_name='__main__', alter_sys=True)"
+)
+
+
 class MilvusLiteServer:
     """Milvus Lite as a process that several services can share, and a test can kill.
 
@@ -34,14 +41,7 @@ class MilvusLiteServer:
         self.uri = f"http://127.0.0.1:{self.port}"
         self.process = Process(
             [
-                *(
-                    sys.executable,
-                    "-m",
-                    "milvus_lite",
-                    "server",
-                    "--data-dir",
-                    folder / "milvus.db",
-                ),
+                *(sys.executable, "-c", _LITE, "server", "--data-dir", folder / "milvus.db"),
                 *("--host", "127.0.0.1", "--port", str(self.port)),
             ],
             log=folder / "milvus-lite.log",
