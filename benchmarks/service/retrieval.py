@@ -66,7 +66,7 @@ def _scores(service: ServiceProcess) -> Iterator[tuple[str, ...]]:
         at = result["at"]
         yield (
             mode,
-            f"{at['3']['hits']} of {result['questions']}",
+            f"{at['3']['hits'] * result['questions']:.0f} of {result['questions']}",
             f"{at['5']['recall']:.2f}",
             f"{at['10']['mrr']:.2f}",
             f"{at['10']['ndcg']:.2f}",

@@ -25,10 +25,18 @@ from ragdeploy_service.routes.answers import Source
 from ragdeploy_service.routes.event_stream import EventStream
 from ragdeploy_service.services import Services
 
+# OpenAPI 3.1 has no words for a stream, so this is one event of it.
 EVENTS_SCHEMA: dict[str, Any] = {
-    "type": "string",
-    "description": "Events `search_results`, `message`, `citation`, `final_answer` and `error`, "
-    "the data of each in JSON.",
+    "type": "object",
+    "description": "One event of the stream.",
+    "properties": {
+        "event": {
+            "type": "string",
+            "enum": ["search_results", "message", "citation", "final_answer", "error"],
+        },
+        "data": {"type": "string", "description": "JSON."},
+    },
+    "required": ["event", "data"],
 }
 
 _log = structlog.get_logger(__name__)

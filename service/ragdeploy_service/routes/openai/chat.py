@@ -75,10 +75,14 @@ _CHUNKS: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {
             "text/event-stream": {
+                # OpenAPI 3.1 has no words for a stream, so this is one event of it.
                 "schema": {
-                    "type": "string",
-                    "description": "OpenAI's `chat.completion.chunk` objects, then `[DONE]`. The "
-                    "chunk that says `stop` carries `sources` and `citations`.",
+                    "type": "object",
+                    "description": "One event of the stream: OpenAI's `chat.completion.chunk`, "
+                    "or at the end `[DONE]`. The chunk that says `stop` carries `sources` and "
+                    "`citations`.",
+                    "properties": {"data": {"type": "string"}},
+                    "required": ["data"],
                 }
             }
         }
