@@ -35,6 +35,7 @@ from ragdeploy_service.rag.errors import (
     Unavailable,
     Unsupported,
 )
+from ragdeploy_service.rag.filters import Junction, Operator
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_SECONDS = 5
@@ -196,7 +197,7 @@ def _field_error(entry: Mapping[str, Any]) -> FieldError:
 
 # Where a filter has several shapes, pydantic puts the `type` that chose one into the path, where
 # the body has nothing.
-_CHOICES = frozenset({"eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", "and", "or"})
+_CHOICES = frozenset({*Operator, *Junction})
 
 
 def _path(location: Sequence[str | int]) -> str:

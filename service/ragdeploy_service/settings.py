@@ -23,6 +23,10 @@ PREFIX = "RAG_"
 # Limits by the minute are counted in seconds since 1970, which are exact to a microsecond.
 MOST_PER_MINUTE = 10_000_000
 
+# Tenants and collections are named like Kubernetes objects, so that names pass through every
+# system unchanged: 1 to 63 small letters, digits, hyphens and underscores.
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$"
+
 DEFAULT_EMBEDDING_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 DEFAULT_PROMPT = """\
@@ -318,7 +322,7 @@ class ServiceSettings(BaseSettings):
     )
     collection: str = Field(
         "documents",
-        pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$",
+        pattern=NAME_PATTERN,
         description="Collection that is meant where a request names none.",
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ragdeploy_service.adapters.model_files import ModelFiles
+from tests.support.llm import LanguageModelServer
 from tests.support.milvus import URI_VARIABLE, MilvusLiteServer, MilvusServer
 from tests.support.service import ServiceProcess
 
@@ -19,6 +20,22 @@ def service(
     """A service as ``make run`` starts it, shared by the tests of a module."""
     folder = tmp_path_factory.mktemp("service")
     with ServiceProcess({"RAG_EMBEDDING_MODEL_DIR": str(model.folder)}, folder=folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def keyed_service(
+    tmp_path_factory: pytest.TempPathFactory, model: ModelFiles, _llm: LanguageModelServer
+) -> Iterator[ServiceProcess]:
+    """A service with a language model that asks for the key "the-key", shared like `service`."""
+    settings = {
+        "RAG_EMBEDDING_MODEL_DIR": str(model.folder),
+        "OPENAI_BASE_URL": _llm.url,
+        "RAG_API_KEYS": "the-key",
+        "RAG_RATE_LIMIT_REQUESTS_PER_MINUTE": "0",
+    }
+    with ServiceProcess(settings, folder=tmp_path_factory.mktemp("service")) as running:
+        running.http.headers["X-API-Key"] = "the-key"
         yield running
 
 

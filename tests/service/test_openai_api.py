@@ -11,7 +11,6 @@ import pytest
 from tests.service.api import BANANAS, SCALING, TIDES, index
 from tests.support.keys import with_key, write_keys
 from tests.support.llm import DEFAULT_ANSWER, Failure
-from tests.support.service import ServiceProcess
 
 QUESTION = {"role": "user", "content": "How do I scale the API?"}
 MODEL = "ragdeploy"
@@ -19,19 +18,11 @@ EMBEDDING_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory, model, _llm):
-    settings = {
-        "RAG_EMBEDDING_MODEL_DIR": str(model.folder),
-        "OPENAI_BASE_URL": _llm.url,
-        "RAG_API_KEYS": "the-key",
-        "RAG_RATE_LIMIT_REQUESTS_PER_MINUTE": "0",
-    }
-    with ServiceProcess(settings, folder=tmp_path_factory.mktemp("service")) as service:
-        service.http.headers["X-API-Key"] = "the-key"
-        metadatas = [{"source": "scaling.md", "page": 1}, {"kind": "fruit"}, {"kind": "sea"}]
-        index(service.http, SCALING, BANANAS, TIDES, metadatas=metadatas)
-        index(service.http, "The zoo has three penguins.", collection="animals")
-        yield service
+def service(keyed_service):
+    metadatas = [{"source": "scaling.md", "page": 1}, {"kind": "fruit"}, {"kind": "sea"}]
+    index(keyed_service.http, SCALING, BANANAS, TIDES, metadatas=metadatas)
+    index(keyed_service.http, "The zoo has three penguins.", collection="animals")
+    return keyed_service
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from tests.conftest import IN_CI
 from tests.service.api import BANANAS, CHINESE, SCALING, TIDES, index
 from tests.support import browser
 from tests.support.llm import Failure
-from tests.support.service import ServiceProcess
 from tests.support.waiting import eventually
 
 QUESTION = "How do I scale the API?"
@@ -29,19 +28,11 @@ def programs():
 
 
 @pytest.fixture(scope="module")
-def _service(tmp_path_factory, model, _llm):
-    settings = {
-        "RAG_EMBEDDING_MODEL_DIR": str(model.folder),
-        "OPENAI_BASE_URL": _llm.url,
-        "RAG_API_KEYS": "the-key",
-        "RAG_RATE_LIMIT_REQUESTS_PER_MINUTE": "0",
-    }
-    with ServiceProcess(settings, folder=tmp_path_factory.mktemp("service")) as service:
-        service.http.headers["X-API-Key"] = "the-key"
-        metadatas = [{"title": "Scaling"}, {"source": "tides.md"}, {}, {}]
-        index(service.http, SCALING, TIDES, BANANAS, CHINESE, metadatas=metadatas)
-        index(service.http, HOSTILE, collection="hostile")
-        yield service
+def _service(keyed_service):
+    metadatas = [{"title": "Scaling"}, {"source": "tides.md"}, {}, {}]
+    index(keyed_service.http, SCALING, TIDES, BANANAS, CHINESE, metadatas=metadatas)
+    index(keyed_service.http, HOSTILE, collection="hostile")
+    return keyed_service
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ragdeploy_service.adapters.milvus.names import alias, collections, version, versions
 from ragdeploy_service.rag.errors import Unsupported
-from ragdeploy_service.rag.models import NAME_PATTERN, CollectionId
+from ragdeploy_service.rag.models import CollectionId
+from ragdeploy_service.settings import NAME_PATTERN
 
 names = st.from_regex(NAME_PATTERN, fullmatch=True).filter(lambda name: len(name) < 40)
 ids = st.builds(CollectionId, tenant=names, name=names)

@@ -21,8 +21,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ragdeploy_service.rag.access import Access, Budget, Limits, Period, Principal
-from ragdeploy_service.rag.models import DEFAULT_TENANT, NAME_PATTERN
-from ragdeploy_service.settings import MOST_PER_MINUTE
+from ragdeploy_service.rag.models import DEFAULT_TENANT
+from ragdeploy_service.settings import MOST_PER_MINUTE, NAME_PATTERN
 
 _LONGEST_FILE = 4096
 _ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"

@@ -10,10 +10,6 @@ from typing import Any
 
 Metadata = Mapping[str, Any]
 
-# Tenants and collections are named like Kubernetes objects, so that names pass through every
-# system unchanged: 1 to 63 small letters, digits, hyphens and underscores.
-NAME_PATTERN = r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$"
-
 # As much of a title as is embedded with each chunk, about 32 tokens.
 TITLE_BYTES = 128
 
@@ -26,8 +22,8 @@ DEFAULT_TENANT = "default"
 class CollectionId:
     """Names a collection: documents of one tenant that are searched together.
 
-    Both names follow `NAME_PATTERN`. The tenant comes from the API key and from nothing in the
-    request, so no request can name another's collection.
+    Both names follow `settings.NAME_PATTERN`. The tenant comes from the API key and from nothing
+    in the request, so no request can name another's collection.
     """
 
     tenant: str
@@ -142,7 +138,6 @@ class Stage(StrEnum):
     CACHE = "cache"
     EMBED = "embed"
     RETRIEVE = "retrieve"
-    RERANK = "rerank"
     GENERATE = "generate"
     EXTRACT = "extract"
     CHUNK = "chunk"

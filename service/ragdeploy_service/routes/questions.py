@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ragdeploy_service.rag.errors import InvalidField
-from ragdeploy_service.rag.models import NAME_PATTERN, CollectionId, SearchMode
+from ragdeploy_service.rag.models import CollectionId, SearchMode
 from ragdeploy_service.rag.question import Question
 from ragdeploy_service.routes.filters import FilterField, to_domain
-from ragdeploy_service.settings import ServiceSettings
+from ragdeploy_service.settings import NAME_PATTERN, ServiceSettings
 
 # Room for a thousand characters and a long filter. Documents may be larger, but parsing eight
 # megabytes of brackets keeps everybody else waiting for a second.

@@ -31,7 +31,6 @@ _WHERE = {
     Stage.JOBS: "the jobs up to min_epoch had not ended",
     Stage.EMBED: "the question waited for the embedding model",
     Stage.RETRIEVE: "the vector store was searched",
-    Stage.RERANK: "the passages were put in order",
     Stage.GENERATE: "the language model wrote",
 }
 

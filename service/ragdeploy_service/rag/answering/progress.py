@@ -36,6 +36,3 @@ class Audience:
 
     tell: Listener
     streams: bool
-
-
-NOBODY = Audience(tell=lambda _: None, streams=False)

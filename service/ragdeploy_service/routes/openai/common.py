@@ -7,8 +7,7 @@ from typing import Any
 
 from ragdeploy_service.openai_errors import OpenAIError
 from ragdeploy_service.rag.errors import CollectionNotFound
-from ragdeploy_service.rag.models import NAME_PATTERN
-from ragdeploy_service.settings import ServiceSettings
+from ragdeploy_service.settings import NAME_PATTERN, ServiceSettings
 
 MODEL = "ragdeploy"
 """Answers from the service's default collection; ``ragdeploy/NAME`` from another."""
