@@ -1,8 +1,7 @@
 """Leaves a part alone for a while that keeps failing.
 
-Own code, after weighing purgatory and aiobreaker (2026): neither lets a single
-call through to see whether the part is back, neither spreads the moment at
-which all replicas try, and a cancelled call counts as a success in both.
+A single call is let through to see whether the part is back, replicas do not
+all try at one moment, and a cancelled call says nothing about the part.
 """
 
 from __future__ import annotations
