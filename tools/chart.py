@@ -2,6 +2,7 @@
 
 Usage: python -m tools.chart [--check]
 
+- ``templates/_rules.tpl``, the rules of its roles, from ``ragdeploy_operator.rbac``;
 - the chart's copy of ``manifests/crd/``, because Helm reads no file outside a chart;
 - ``values.schema.json`` and the parameters in the chart's README, from ``values.yaml``;
 - ``manifests/install.yaml``, for those who install with kubectl.
@@ -21,6 +22,8 @@ import sys
 from difflib import unified_diff
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from tools import chart_roles
 
 ROOT = Path(__file__).parent.parent
 CHART = Path("charts/ragdeploy-operator")
@@ -51,6 +54,7 @@ def generate(chart: Path) -> dict[Path, str]:
     Raises:
         CalledProcessError: helm or helm-tool failed; what it said was passed through.
     """
+    (chart / "templates/_rules.tpl").write_text(chart_roles.render())
     crd = (ROOT / CRD).read_text()
     (chart / "files/ragdeployments.yaml").write_text(crd)
     schema = json.loads(_run("helm-tool", "schema", cwd=chart))
@@ -58,7 +62,12 @@ def generate(chart: Path) -> dict[Path, str]:
     _run("helm-tool", "inject", "--output", "README.md", cwd=chart)
     _run("helm-tool", "lint", "--templates", "templates", cwd=chart)
     _run("helm", "lint", "--strict", "--quiet", ".", cwd=chart)
-    generated = ("files/ragdeployments.yaml", "values.schema.json", "README.md")
+    generated = (
+        "files/ragdeployments.yaml",
+        "templates/_rules.tpl",
+        "values.schema.json",
+        "README.md",
+    )
     texts = {CHART / name: (chart / name).read_text() for name in generated}
     return texts | {INSTALL: _install(chart)}
 

@@ -59,6 +59,7 @@ NAMESPACED: tuple[Rule, ...] = (
         group="autoscaling", resources=("horizontalpodautoscalers",), verbs=MANAGE, why="children"
     ),
     Rule(group="policy", resources=("poddisruptionbudgets",), verbs=MANAGE, why="children"),
+    Rule(group="networking.k8s.io", resources=("ingresses",), verbs=MANAGE, why="children"),
     Rule(
         group="monitoring.coreos.com",
         resources=("servicemonitors",),

@@ -11,6 +11,7 @@ from tests.controlplane.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
     HORIZONTAL_POD_AUTOSCALER,
+    INGRESS,
     POD_DISRUPTION_BUDGET,
     RAG_DEPLOYMENT,
     SECRET,
@@ -43,7 +44,7 @@ ALL_CHILDREN = frozenset(
 )
 """Children of a resource with an empty spec: kind, and name after the resource's own."""
 
-WRITTEN_KINDS = tuple({kind for kind, _ in ALL_CHILDREN})
+WRITTEN_KINDS = (*{kind for kind, _ in ALL_CHILDREN}, INGRESS)
 
 _EVENTS = Kind("events.k8s.io/v1", "Event")
 

@@ -22,7 +22,7 @@ _READY = '.status.conditions[?(@.type=="Ready")]'
 COLUMNS = (
     ("Ready", "string", f"{_READY}.status", 0, "Whether the API answers."),
     ("Replicas", "integer", ".status.replicas", 0, "API pods that exist."),
-    ("Endpoint", "string", ".status.endpoint", 0, "URL of the API inside the cluster."),
+    ("Endpoint", "string", ".status.endpoint", 0, "URL of the API."),
     ("Age", "date", ".metadata.creationTimestamp", 0, "Time since it was created."),
     ("Model", "string", ".spec.llm.model", 1, "Language model that writes the answers."),
     ("Embedding", "string", ".spec.embedding.model", 1, "Embedding model."),

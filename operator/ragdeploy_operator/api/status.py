@@ -60,7 +60,10 @@ class Status(Model):
     )
     replicas: int | None = Field(None, ge=0, description="API pods that exist.")
     selector: str | None = Field(None, description="Label selector of the API pods.")
-    endpoint: str | None = Field(None, description="URL of the API inside the cluster.")
+    endpoint: str | None = Field(
+        None,
+        description="URL of the API: from outside if there is a way, or else inside the cluster.",
+    )
     components: tuple[ComponentStatus, ...] = Field(
         (),
         description="The workloads, and how many of their pods are ready.",

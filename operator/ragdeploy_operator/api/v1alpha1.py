@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, ValidationError
 
 from ragdeploy_operator.api.answering import Embedding, LanguageModel, Retrieval
 from ragdeploy_operator.api.common import SecretKeyRef, SecretRef, SecretUse, ServiceImage
 from ragdeploy_operator.api.model import Model, Rule, setting
+from ragdeploy_operator.api.monitoring import Monitoring
+from ragdeploy_operator.api.network import Network
 from ragdeploy_operator.api.workloads import Api, Cache, VectorStore
 from ragdeploy_operator.errors import FieldError, Invalid
 
@@ -23,10 +25,6 @@ PLURAL = "ragdeployments"
 
 _NAME = "[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 
-_WORD = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-_LABEL_NAME = f"([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_WORD}"
-LabelText = Annotated[str, StringConstraints(pattern=f"^({_WORD})?$", max_length=63)]
-
 
 class Auth(Model):
     """Who may use the API."""
@@ -36,40 +34,6 @@ class Auth(Model):
         None,
         description="Secret whose every value is an accepted API key; when absent, "
         "one key is generated into the Secret <name>-api-key.",
-    )
-
-
-class ServiceMonitor(Model):
-    """A ServiceMonitor for the Prometheus Operator."""
-
-    enabled: bool | None = Field(
-        None,
-        description="Make a ServiceMonitor: true, false, or when absent, "
-        "wherever the cluster has that kind.",
-    )
-    labels: dict[str, LabelText] | None = Field(
-        None, max_length=32, description="Labels to add, by which a Prometheus selects it."
-    )
-    interval: str = Field(
-        "30s", pattern=r"^[0-9]+(ms|s|m|h)$", max_length=16, description="Time between scrapes."
-    )
-
-    rules = (
-        Rule(
-            cel=f"!has(self.labels) || self.labels.all(name, name.matches('^{_LABEL_NAME}$'))",
-            message="serviceMonitor.labels must have names that Kubernetes takes for labels, "
-            "such as release or example.com/team",
-            field=".labels",
-            holds=lambda self: all(re.fullmatch(_LABEL_NAME, name) for name in self.labels or ()),
-        ),
-    )
-
-
-class Monitoring(Model):
-    """What watches the bundle."""
-
-    service_monitor: ServiceMonitor = Field(
-        ServiceMonitor(), description="How Prometheus finds the API's metrics."
     )
 
 
@@ -101,6 +65,7 @@ class Spec(Model):
         VectorStore(), description="Where the indexed documents are kept."
     )
     auth: Auth = Field(Auth(), description="Who may use the API.")
+    network: Network = Field(Network(), description="How requests come to the API.")
     monitoring: Monitoring = Field(Monitoring(), description="What watches the bundle.")
     persistent_volume_claim_policy: VolumePolicy = Field(
         VolumePolicy.RETAIN,

@@ -12,6 +12,7 @@ from ragdeploy_operator.build import (
     cache,
     config,
     credentials,
+    ingress,
     monitoring,
     scaling,
     vector_store,
@@ -37,5 +38,6 @@ def build(resource: RagDeployment, context: BuildContext) -> list[Manifest]:
         api.deployment(resource, context),
         *scaling.autoscaler(resource),
         scaling.disruption_budget(resource),
+        *ingress.ingress(resource),
         *monitoring.service_monitor(resource, context),
     ]

@@ -43,8 +43,14 @@ def service_account(resource: RagDeployment) -> Manifest:
 
 def service(resource: RagDeployment) -> Manifest:
     """Make the Service that callers use."""
+    wanted = resource.spec.network.service
     return services.service(
-        resource, COMPONENT, name=names.api(resource.name), ports={"http": PORT}
+        resource,
+        COMPONENT,
+        name=names.api(resource.name),
+        ports={"http": PORT},
+        kind=wanted.type,
+        annotations=wanted.annotations,
     )
 
 

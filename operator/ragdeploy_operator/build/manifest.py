@@ -19,6 +19,7 @@ def manifest(
     name: str,
     component: names.Component,
     labels: dict[str, str] | None = None,
+    annotations: dict[str, str] | None = None,
     **body: Any,
 ) -> Manifest:
     """Make a child of ``resource``: labelled, in its namespace, controlled by it."""
@@ -29,6 +30,7 @@ def manifest(
             "name": name,
             "namespace": resource.namespace,
             "labels": {**(labels or {}), **names.labels(resource.name, component)},
+            **({"annotations": dict(annotations)} if annotations else {}),
             "ownerReferences": [owner_reference(resource)],
         },
         **body,

@@ -55,6 +55,11 @@ def api_key(name: str) -> str:
     return child_name(name, "api-key")
 
 
+def certificate(name: str) -> str:
+    """Secret with the certificate of the Ingress, where the resource names none."""
+    return child_name(name, "tls")
+
+
 def cache(name: str) -> str:
     """StatefulSet, Service, ConfigMap and Secret of the managed Redis."""
     return child_name(name, Component.CACHE)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from ragdeploy_operator.api import RagDeployment
+from ragdeploy_operator.api.network import ServiceType
 from ragdeploy_operator.build import names
 from ragdeploy_operator.build.manifest import Manifest, manifest
 
 
 def service(
-    resource: RagDeployment, component: names.Component, *, name: str, ports: dict[str, int]
+    resource: RagDeployment,
+    component: names.Component,
+    *,
+    name: str,
+    ports: dict[str, int],
+    kind: ServiceType = ServiceType.CLUSTER_IP,
+    annotations: dict[str, str] | None = None,
 ) -> Manifest:
     """Make a Service; ``ports`` maps the container's port names to numbers.
 
@@ -22,8 +29,9 @@ def service(
         kind="Service",
         name=name,
         component=component,
+        annotations=annotations,
         spec={
-            "type": "ClusterIP",
+            "type": str(kind),
             "selector": names.selector(resource.name, component),
             "ports": [
                 {"name": port, "port": number, "targetPort": port, "protocol": "TCP"}

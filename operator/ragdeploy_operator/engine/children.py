@@ -10,13 +10,25 @@ from typing import Any
 
 from ragdeploy_operator.api import RagDeployment
 from ragdeploy_operator.build import Manifest
-from ragdeploy_operator.engine.kinds import AUTOSCALER, DEPLOYMENT, SERVICE_MONITOR, STATEFUL_SET
+from ragdeploy_operator.engine.kinds import (
+    AUTOSCALER,
+    DEPLOYMENT,
+    INGRESS,
+    SERVICE_MONITOR,
+    STATEFUL_SET,
+)
 from ragdeploy_operator.objects import Json, Missing, Observation, Ref
 from ragdeploy_operator.ownership import is_child
 
-_TIERS = {DEPLOYMENT.kind: 1, STATEFUL_SET.kind: 1, AUTOSCALER.kind: 2, SERVICE_MONITOR.kind: 2}
+_TIERS = {
+    DEPLOYMENT.kind: 1,
+    STATEFUL_SET.kind: 1,
+    AUTOSCALER.kind: 2,
+    INGRESS.kind: 2,
+    SERVICE_MONITOR.kind: 2,
+}
 
-_GO_AT_ONCE = frozenset({AUTOSCALER.kind, SERVICE_MONITOR.kind})
+_GO_AT_ONCE = frozenset({AUTOSCALER.kind, INGRESS.kind, SERVICE_MONITOR.kind})
 
 
 def ref_of(manifest: Manifest) -> Ref:

@@ -22,6 +22,7 @@ AUTOSCALER = Kind(
 DISRUPTION_BUDGET = Kind(
     group="policy", version="v1", kind="PodDisruptionBudget", plural="poddisruptionbudgets"
 )
+INGRESS = Kind(group="networking.k8s.io", version="v1", kind="Ingress", plural="ingresses")
 SERVICE_MONITOR = Kind(
     group="monitoring.coreos.com", version="v1", kind="ServiceMonitor", plural="servicemonitors"
 )
@@ -49,6 +50,7 @@ CHILDREN = (
     STATEFUL_SET,
     AUTOSCALER,
     DISRUPTION_BUDGET,
+    INGRESS,
 )
 """Kinds that every cluster serves and that ``build`` may return."""
 

@@ -18,6 +18,8 @@ _OURS = f"{names.MANAGED_BY_LABEL}={names.MANAGER}"
 _LABELS = {kinds.CLAIM: names.NAME_LABEL}  # claims get their labels from the workload's selector
 
 _PROJECTIONS: Mapping[Kind, projection.Projection] = {
+    kinds.SERVICE: projection.exposed,
+    kinds.INGRESS: projection.exposed,
     kinds.DEPLOYMENT: projection.workload,
     kinds.STATEFUL_SET: projection.workload,
     kinds.AUTOSCALER: projection.autoscaler,

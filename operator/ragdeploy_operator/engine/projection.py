@@ -36,6 +36,13 @@ def child(obj: Json) -> Json:
     return {**kept, "metadata": _metadata(obj)}
 
 
+def exposed(obj: Json) -> Json:
+    """A Service or an Ingress: with the addresses at which it can be reached from outside."""
+    balancer = obj.get("status", {}).get("loadBalancer", {})
+    addresses = [_pick(one, "ip", "hostname") for one in balancer.get("ingress") or ()]
+    return {**child(obj), "status": {"addresses": addresses}}
+
+
 def workload(obj: Json) -> Json:
     """A Deployment or StatefulSet: with its counts, its conditions, and who scales it."""
     status = obj.get("status", {})

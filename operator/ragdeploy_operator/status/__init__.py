@@ -10,19 +10,19 @@ from ragdeploy_operator.api import ComponentStatus, Condition, Status
 from ragdeploy_operator.build import names
 from ragdeploy_operator.errors import Invalid
 from ragdeploy_operator.objects import Json
-from ragdeploy_operator.status import overall, parts
+from ragdeploy_operator.status import network, overall, parts
 from ragdeploy_operator.status.facts import DEPLOYMENT, Facts
 from ragdeploy_operator.status.finding import Finding, News
 from ragdeploy_operator.status.rollout import rollout
 
-_OURS = overall.TYPES | parts.TYPES
+_OURS = overall.TYPES | parts.TYPES | {network.NETWORK}
 
 __all__ = ["Facts", "Finding", "News", "find", "news", "refused", "render", "same"]
 
 
 def find(facts: Facts) -> list[Finding]:
     """Find out about every aspect of a resource; the most important first."""
-    found = list(parts.findings(facts))
+    found = [*parts.findings(facts), *network.findings(facts)]
     return [*overall.findings(facts, found), *found]
 
 
@@ -41,7 +41,7 @@ def render(
         conditions=tuple(_condition(finding, generation, times, stamp) for finding in found),
         replicas=rollout(deployment).pods if deployment else 0,
         selector=",".join(f"{key}={value}" for key, value in sorted(selector.items())),
-        endpoint=facts.endpoint,
+        endpoint=network.endpoint(facts),
         components=tuple(_components(facts)),
     )
     return status.model_dump(mode="json", by_alias=True, exclude_none=True)

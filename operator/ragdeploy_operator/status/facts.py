@@ -53,7 +53,7 @@ class Facts:
         )
 
     @property
-    def endpoint(self) -> str:
+    def address(self) -> str:
         """URL of the API inside the cluster."""
         return api.url(self.resource)
 

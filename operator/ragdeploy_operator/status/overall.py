@@ -44,7 +44,7 @@ def _ready(facts: Facts, parts: dict[str, Finding], stalled: Finding) -> Finding
     broken = next((parts[kind] for kind in _REQUIRED if not parts[kind].holds), None)
     if broken is None:
         return good(
-            READY, "Available", f"Questions are answered at {facts.endpoint}.", news=News.GOOD
+            READY, "Available", f"Questions are answered at {facts.address}.", news=News.GOOD
         )
     if stalled.holds:
         broken = stalled

@@ -190,6 +190,24 @@ CASES = [
         accepted={"monitoring": {"serviceMonitor": {"labels": {"example.com/team": "a_B.c"}}}},
     ),
     Case(
+        path="spec.network.service",
+        words="service.annotations must have names that Kubernetes takes for annotations",
+        refused={"network": {"service": {"annotations": {"/type": "nlb"}}}},
+        accepted={"network": {"service": {"annotations": {"aws.example/type": "nlb x"}}}},
+    ),
+    Case(
+        path="spec.network.ingress",
+        words="ingress.annotations must have names that Kubernetes takes for annotations",
+        refused={"network": {"ingress": {"annotations": {"two words": "x"}}}},
+        accepted={"network": {"ingress": {"annotations": {"nginx.example/timeout": "60"}}}},
+    ),
+    Case(
+        path="spec.network.ingress",
+        words="ingress.tls needs ingress.host, the name that the certificate is for",
+        refused={"network": {"ingress": {"tls": {}}}},
+        accepted={"network": {"ingress": {"tls": {}, "host": "rag.example.com"}}},
+    ),
+    Case(
         path="spec.cache",
         words="managed and external exclude each other",
         refused={"cache": {"managed": {}, **EXTERNAL_CACHE}},

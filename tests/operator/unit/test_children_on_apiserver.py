@@ -31,6 +31,15 @@ SPECS: dict[str, Json] = {
         "cache": {"managed": {"storage": {"size": "2048Mi", "className": "fast"}}},
         "vectorStore": {"managed": {"storage": {"size": "1.5Gi", "className": "fast"}}},
         "auth": {"apiKeysSecretRef": {"name": "keys"}},
+        "network": {
+            "service": {"type": "LoadBalancer", "annotations": {"cloud.example/scheme": "public"}},
+            "ingress": {
+                "className": "nginx",
+                "host": "rag.example.com",
+                "tls": {},
+                "annotations": {"cert-manager.io/cluster-issuer": "letsencrypt"},
+            },
+        },
         "persistentVolumeClaimPolicy": "Delete",
     },
     "external stores, nothing optional": {

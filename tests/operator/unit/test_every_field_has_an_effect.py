@@ -22,6 +22,7 @@ SURROUNDINGS: dict[str, Json] = {
     "vectorStore.external": {
         "vectorStore": {"external": {"uri": "http://one", "tokenSecretRef": SECRET}}
     },
+    "network.ingress.tls": {"network": {"ingress": {"host": "one", "tls": {}}}},
 }
 """What a field needs around it to mean anything, by the longest matching path."""
 
@@ -32,6 +33,7 @@ EXAMPLES: dict[str, list[Any]] = {
     "requests": [{"cpu": "100m"}, {"cpu": "200m"}],
     "limits": [{"cpu": "3"}, {"cpu": "4"}],
     "pullSecrets": [[{"name": "one"}], [{"name": "two"}]],
+    "annotations": [{"team": "one"}, {"team": "two"}],
     "labels": [{"team": "one"}, {"team": "two"}],
 }
 

@@ -1,0 +1,34 @@
+"""What watches the bundle."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ragdeploy_operator.api.labels import Labels, names_rule
+from ragdeploy_operator.api.model import Model
+
+
+class ServiceMonitor(Model):
+    """A ServiceMonitor for the Prometheus Operator."""
+
+    enabled: bool | None = Field(
+        None,
+        description="Make a ServiceMonitor: true, false, or when absent, "
+        "wherever the cluster has that kind.",
+    )
+    labels: Labels | None = Field(
+        None, description="Labels to add, by which a Prometheus selects it."
+    )
+    interval: str = Field(
+        "30s", pattern=r"^[0-9]+(ms|s|m|h)$", max_length=16, description="Time between scrapes."
+    )
+
+    rules = (names_rule("serviceMonitor", "labels", "labels"),)
+
+
+class Monitoring(Model):
+    """What watches the bundle."""
+
+    service_monitor: ServiceMonitor = Field(
+        ServiceMonitor(), description="How Prometheus finds the API's metrics."
+    )

@@ -1,0 +1,57 @@
+"""How callers outside the cluster come to the API, and what is told of it."""
+
+from tests.controlplane.kinds import INGRESS, SERVICE
+from tests.support.waiting import eventually
+
+HOST = {"className": "nginx", "host": "rag.example.com"}
+
+
+def test_an_ingress_is_made_and_its_url_is_told(cluster, operator, bundle, namespace):
+    docs = bundle().wait_children()
+    inside = f"http://docs-api.{namespace}.svc:8000"
+    wait_endpoint(docs, inside)
+    assert docs.condition("NetworkReady") is None  # nobody asked for a way from outside
+
+    docs.apply(network={"ingress": HOST})
+    docs.wait_child(INGRESS, "api")
+    wait_endpoint(docs, "http://rag.example.com")
+    told = docs.wait_condition("NetworkReady", "Unknown", reason="NoAddress")["message"]
+    assert f"kubectl describe ingress docs-api -n {namespace}" in told
+
+    give_address(cluster, INGRESS, namespace, ip="192.0.2.7")
+    assert "192.0.2.7" in docs.wait_condition("NetworkReady", "True")["message"]
+    docs.apply(network={"ingress": HOST | {"tls": {}}})
+    wait_endpoint(docs, "https://rag.example.com")
+
+    docs.apply()
+    docs.wait_gone(INGRESS, "api")
+    wait_endpoint(docs, inside)
+    assert docs.condition("NetworkReady") is None
+
+
+def test_the_address_of_an_ingress_for_any_name_is_its_url(cluster, bundle, namespace):
+    docs = bundle(network={"ingress": {}})
+    docs.wait_child(INGRESS, "api")
+    give_address(cluster, INGRESS, namespace, hostname="lb.example.net")
+    wait_endpoint(docs, "http://lb.example.net")
+
+
+def test_the_address_of_a_load_balancer_is_the_url(cluster, bundle, namespace):
+    docs = bundle(network={"service": {"type": "LoadBalancer"}})
+    docs.wait_condition("NetworkReady", "False", reason="NoAddress")
+    give_address(cluster, SERVICE, namespace, ip="2001:db8::7")
+    docs.wait_condition("NetworkReady", "True")
+    wait_endpoint(docs, "http://[2001:db8::7]:8000")
+    docs.apply(network={"service": {"type": "NodePort"}})
+    docs.wait_child(SERVICE, "api", lambda service: service["spec"]["type"] == "NodePort")
+    wait_endpoint(docs, f"http://docs-api.{namespace}.svc:8000")
+
+
+def give_address(cluster, kind, namespace, **address):
+    """What an ingress controller or a cloud would write."""
+    status = {"status": {"loadBalancer": {"ingress": [address]}}}
+    cluster.api.patch(kind, "docs-api", status, namespace=namespace, subresource="status")
+
+
+def wait_endpoint(docs, url):
+    eventually(lambda: docs.get().get("status", {}).get("endpoint") == url, what=f"endpoint {url}")
