@@ -16,6 +16,7 @@ from tests.controlplane.binaries import find_binaries
 from tests.support.llm import LanguageModelServer
 from tests.support.operator import install
 from tests.support.redis import RedisServer
+from tests.support.sentinel import Watched
 from tests.support.service import ServiceProcess
 
 ROOT = Path(__file__).parents[1]
@@ -70,6 +71,19 @@ def _redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     server = RedisServer(program, tmp_path_factory.mktemp("redis"))
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def _watched(_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    watched = Watched(_redis.program, tmp_path_factory.mktemp("watched"))
+    yield watched
+    watched.stop()
+
+
+@pytest.fixture
+def watched(_watched: Watched) -> Watched:
+    """Three Redis and three Sentinels, all running, whatever the test before killed."""
+    return _watched.start()
 
 
 @pytest.fixture

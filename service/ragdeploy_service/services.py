@@ -38,7 +38,9 @@ from ragdeploy_service.settings import Role, ServiceSettings
 
 # A question is answered faster without a cache, or a count, than with one that hangs.
 _CACHE_SECONDS = 0.25
+_CACHE_PATIENCE = 0.5
 _JOBS_SECONDS = 5.0
+_JOBS_PATIENCE = 15.0  # longer than it takes Sentinels to make another Redis the master
 _UPLOADS_WAITING = 16
 
 _log = structlog.get_logger(__name__)
@@ -179,7 +181,7 @@ def _cache(settings: ServiceSettings) -> AnswerCache:
     if not settings.cache_enabled:
         return NoCache()
     if settings.redis_url is not None:
-        redis = connect(settings, timeout=_CACHE_SECONDS, connections=64)
+        redis = connect(settings, timeout=_CACHE_SECONDS, patience=_CACHE_PATIENCE, connections=64)
         return RedisCache(
             redis,
             namespace=namespace(settings),
@@ -200,12 +202,12 @@ def _cache(settings: ServiceSettings) -> AnswerCache:
 def _queue(settings: ServiceSettings, metrics: Metrics) -> JobQueue:
     if settings.redis_url is None:
         return SqliteJobs(settings.data_dir / "jobs.db", origin=metrics.traceparent)
-    redis = connect(settings, timeout=_JOBS_SECONDS, connections=16)
+    redis = connect(settings, timeout=_JOBS_SECONDS, patience=_JOBS_PATIENCE, connections=16)
     return RedisJobs(redis, namespace=namespace(settings), origin=metrics.traceparent)
 
 
 def _meter(settings: ServiceSettings) -> Meter:
     if settings.redis_url is None:
         return MemoryMeter()
-    redis = connect(settings, timeout=_CACHE_SECONDS, connections=32)
+    redis = connect(settings, timeout=_CACHE_SECONDS, patience=_CACHE_PATIENCE, connections=32)
     return RedisMeter(redis, namespace=namespace(settings))

@@ -23,6 +23,7 @@ class RedisServer:
     """
 
     def __init__(self, program: Path, folder: Path, *, durable: bool = False) -> None:
+        self.program = program
         keep = ("--appendonly", "yes", "--appendfsync", "always") if durable else ()
         self.port = free_port()
         self.process = Process(

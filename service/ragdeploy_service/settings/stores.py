@@ -32,7 +32,16 @@ class CacheSettings(BaseModel):
     redis_url: SecretStr | None = Field(
         None,
         validation_alias=also("redis_url", "REDIS_URL"),
-        description="Redis for the answer cache and the jobs; both stay here when absent.",
+        description="Redis for the answer cache and the jobs; both stay here when absent. Behind "
+        "Sentinels: redis+sentinel://:password@host:26379,host:26379/name/0, where name is what "
+        "they call the master.",
+    )
+    redis_min_replicas: int = Field(
+        1,
+        ge=0,
+        le=10,
+        description="Behind Sentinels: replicas that must have a job before it counts as taken in; "
+        "with 0, one may be lost with its master.",
     )
 
 

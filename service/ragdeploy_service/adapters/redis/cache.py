@@ -12,6 +12,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from ragdeploy_service.adapters.redis.client import confirmed
 from ragdeploy_service.rag.caching import records as cache
 from ragdeploy_service.rag.caching.records import Kept
 from ragdeploy_service.rag.concurrency.breaker import Breaker
@@ -22,6 +23,8 @@ from ragdeploy_service.rag.ports import Lookup
 # After a failure the cache is left alone for so long: a Redis that hangs would otherwise
 # add its timeout to every question.
 _COOL_DOWN_SECONDS = 2.0
+
+_CONFIRM_SECONDS = 0.2
 
 # In: holder, milliseconds.
 _ACQUIRE = """
@@ -81,16 +84,15 @@ class RedisCache:
 
     async def advance(self, collection: CollectionId) -> None:
         # Not skipped while failing: an epoch that is not moved lets old answers live.
-        with _guarded():
-            await self._redis.set(self._epoch_key(collection), secrets.token_hex(8))
+        await self._write({self._epoch_key(collection): secrets.token_hex(8)})
 
     async def forget(self, collection: CollectionId) -> None:
-        words = {
-            self._epoch_key(collection): secrets.token_hex(8),
-            self._mark_key(collection): secrets.token_hex(8),
-        }
-        with _guarded():
-            await self._redis.mset(words)
+        await self._write(
+            {
+                self._epoch_key(collection): secrets.token_hex(8),
+                self._mark_key(collection): secrets.token_hex(8),
+            }
+        )
 
     async def ping(self) -> None:
         with _guarded():
@@ -111,6 +113,11 @@ class RedisCache:
     async def release(self, name: str, holder: str) -> None:
         with self._breaker.call(), _guarded():
             await self._release([self._lease_key(name)], [holder])
+
+    async def _write(self, words: dict[str, str]) -> None:
+        """Write what must outlive the Redis that takes it."""
+        with _guarded():
+            await confirmed(self._redis, lambda to: to.mset(words), seconds=_CONFIRM_SECONDS)
 
     async def _begin(self, epoch_key: str) -> bytes:
         """Write the first epoch; of several replicas one wins."""

@@ -27,6 +27,7 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from ragdeploy_service.adapters.redis import job_scripts as scripts
+from ragdeploy_service.adapters.redis.client import confirmed
 from ragdeploy_service.adapters.redis.job_records import Keys, to_entry, to_job
 from ragdeploy_service.rag.errors import (
     IdempotencyConflict,
@@ -50,6 +51,7 @@ from ragdeploy_service.rag.ports.job_queue import Lease, Origin
 _GROUP = "indexers"
 _BLOCK_MS = 250  # a worker that is to stop waits no longer
 _RETRY_AFTER = 10.0
+_CONFIRM_SECONDS = 2.0
 _FORGET_CONSUMER_MS = 3_600_000
 
 _log = structlog.get_logger(__name__)
@@ -264,10 +266,14 @@ class RedisJobs:
         *arguments: Any,
         extra_keys: Sequence[str] = (),
     ) -> Any:
+        """Run a script; what it has written outlives the Redis that ran it."""
+        keys = [*self._keys.of(job_id, collection), *extra_keys]
+        args = [job_id, job_queue.REMEMBER_SECONDS, *arguments]
         with _guarded():
-            return await script(
-                keys=[*self._keys.of(job_id, collection), *extra_keys],
-                args=[job_id, job_queue.REMEMBER_SECONDS, *arguments],
+            return await confirmed(
+                self._redis,
+                lambda to: script(keys=keys, args=args, client=to),
+                seconds=_CONFIRM_SECONDS,
             )
 
     def _full(self) -> JobQueueFull:
