@@ -19,6 +19,7 @@ _KEPT = (
     "type", "description", "default", "enum", "pattern", "format", "minimum", "maximum",
     "minLength", "maxLength", "minItems", "maxItems", "maxProperties", "required",
     "x-kubernetes-int-or-string", "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
+    "x-kubernetes-preserve-unknown-fields",
 )  # fmt: skip
 
 
@@ -77,15 +78,27 @@ def _structural(schema: Schema, definitions: Schema, models: dict[str, type[Mode
     if "x-kubernetes-int-or-string" in out:
         out["anyOf"] = schema["anyOf"]
     if properties := schema.get("properties"):
+        model = models[schema["title"]]
         out["properties"] = {
-            name: _structural(value, definitions, models) for name, value in properties.items()
+            name: _structural(properties[name], definitions, models)
+            for name in _own_first(model, properties)
         }
-        out["x-kubernetes-validations"] = _rules(models[schema["title"]])
+        out["x-kubernetes-validations"] = _rules(model)
     elif isinstance(additional := schema.get("additionalProperties"), dict):
         out["additionalProperties"] = _structural(additional, definitions, models)
     if "items" in schema:
         out["items"] = _structural(schema["items"], definitions, models)
     return {key: value for key, value in out.items() if _means_something(key, value)}
+
+
+def _own_first(model: type[Model], properties: Schema) -> list[str]:
+    """Names of a model's fields, with those that it shares with others at the end."""
+    own = {
+        str(field.alias or name)
+        for name, field in model.model_fields.items()
+        if name in model.__annotations__
+    }
+    return sorted(properties, key=lambda name: name not in own)
 
 
 def _rules(model: type[Model]) -> list[Schema]:

@@ -10,11 +10,18 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from ragdeploy_operator.api.answering import Embedding, LanguageModel, Retrieval
-from ragdeploy_operator.api.common import SecretKeyRef, SecretRef, SecretUse, ServiceImage
+from ragdeploy_operator.api.application import Api
+from ragdeploy_operator.api.common import (
+    SecretKeyRef,
+    SecretRef,
+    SecretUse,
+    ServiceImage,
+)
+from ragdeploy_operator.api.environment import ServicePods
 from ragdeploy_operator.api.model import Model, Rule, setting
 from ragdeploy_operator.api.monitoring import Monitoring
 from ragdeploy_operator.api.network import Network
-from ragdeploy_operator.api.workloads import Api, Cache, VectorStore
+from ragdeploy_operator.api.workloads import Cache, VectorStore
 from ragdeploy_operator.errors import FieldError, Invalid
 
 GROUP = "ragdeploy.io"
@@ -86,6 +93,15 @@ class Spec(Model):
                 yield SecretUse(path=path, name=ref.name, key=ref.key)
         if self.auth.enabled and (keys := self.auth.api_keys_secret_ref) is not None:
             yield SecretUse(path="spec.auth.apiKeysSecretRef", name=keys.name, key=None)
+        yield from _variables("spec.api", self.api)
+
+
+def _variables(path: str, pods: ServicePods) -> Iterator[SecretUse]:
+    for index, one in enumerate(pods.extra_env):
+        if one.value_from is not None:
+            ref = one.value_from.secret_key_ref
+            place = f"{path}.extraEnv[{index}].valueFrom.secretKeyRef"
+            yield SecretUse(path=place, name=ref.name, key=ref.key)
 
 
 class Metadata(Model):

@@ -37,7 +37,7 @@ def build(resource: RagDeployment, context: BuildContext) -> list[Manifest]:
         api.service(resource),
         api.deployment(resource, context),
         *scaling.autoscaler(resource),
-        scaling.disruption_budget(resource),
+        *scaling.disruption_budget(resource),
         *ingress.ingress(resource),
         *monitoring.service_monitor(resource, context),
     ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ragdeploy_operator.api import RagDeployment
 from ragdeploy_operator.api.common import SecretKeyRef
-from ragdeploy_operator.build import credentials, names, pods, services
+from ragdeploy_operator.build import credentials, names, placement, pods, services
 from ragdeploy_operator.build.checksum import checksum
 from ragdeploy_operator.build.config import API_KEYS_DIR, DATA_DIR, PORT, environment
 from ragdeploy_operator.build.context import BuildContext
@@ -83,6 +83,7 @@ def _template(resource: RagDeployment, context: BuildContext) -> pods.Json:
             names.CONFIG_CHECKSUM: checksum(environment(resource)),
             names.SECRETS_CHECKSUM: checksum(_secrets(resource, context)),
         },
+        placed=resource.spec.api,
         user=USER,
         group=USER,
         volume_group=USER,
@@ -94,10 +95,9 @@ def _template(resource: RagDeployment, context: BuildContext) -> pods.Json:
             *([_api_keys(resource)] if resource.spec.auth.enabled else []),
         ],
         serviceAccountName=names.api(resource.name),
-        topologySpreadConstraints=[
-            _spread(resource, "kubernetes.io/hostname"),
-            _spread(resource, "topology.kubernetes.io/zone"),
-        ],
+        **placement.spread(
+            resource.spec.api.topology_spread, names.selector(resource.name, COMPONENT)
+        ),
     )
 
 
@@ -114,7 +114,10 @@ def _container(resource: RagDeployment, context: BuildContext) -> pods.Json:
         "imagePullPolicy": str(image.pull_policy),
         "command": ["ragdeploy", "serve"],
         "envFrom": [{"configMapRef": {"name": names.config(resource.name)}}],
-        "env": list(_secret_variables(resource)),
+        "env": [
+            *_secret_variables(resource),
+            *(pods.variable(one) for one in resource.spec.api.extra_env),
+        ],
         "ports": [pods.port("http", PORT)],
         # Some models are fetched at the start: five minutes before it counts as stuck.
         "startupProbe": pods.probe(alive, every=2, failures=150, timeout=5),
@@ -161,15 +164,4 @@ def _api_keys(resource: RagDeployment) -> pods.Json:
     return {
         "name": "api-keys",
         "secret": {"secretName": credentials.api_keys_secret(resource), "defaultMode": 0o440},
-    }
-
-
-def _spread(resource: RagDeployment, topology: str) -> pods.Json:
-    """Spread the pods of one revision, or during a rollout the old ones would push the new."""
-    return {
-        "maxSkew": 1,
-        "topologyKey": topology,
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": names.selector(resource.name, COMPONENT)},
-        "matchLabelKeys": ["pod-template-hash"],
     }

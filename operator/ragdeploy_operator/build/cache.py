@@ -93,6 +93,7 @@ def _template(
         resource,
         COMPONENT,
         annotations=annotations,
+        placed=managed,
         user=USER,
         group=USER,
         volume_group=USER,

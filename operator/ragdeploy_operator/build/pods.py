@@ -6,7 +6,9 @@ from typing import Any
 
 from ragdeploy_operator.api import RagDeployment
 from ragdeploy_operator.api.common import Resources
-from ragdeploy_operator.build import names
+from ragdeploy_operator.api.environment import Variable
+from ragdeploy_operator.api.placement import Placement
+from ragdeploy_operator.build import names, placement
 
 Json = dict[str, Any]
 
@@ -16,6 +18,7 @@ def template(
     component: names.Component,
     *,
     annotations: dict[str, str],
+    placed: Placement,
     user: int,
     group: int,
     volume_group: int,
@@ -26,14 +29,15 @@ def template(
 ) -> Json:
     """Make a pod template that runs as ``user`` and ``group``.
 
-    Volumes belong to ``volume_group``, which the processes are members of too.
-    ``grace_seconds`` is the time between the request to stop and the kill.
+    ``annotations`` win over those of ``placed``. Volumes belong to ``volume_group``, which the
+    processes are members of too. ``grace_seconds`` is the time between the request to stop and the
+    kill.
     """
     pull_secrets = [{"name": secret.name} for secret in resource.spec.image.pull_secrets]
     return {
         "metadata": {
             "labels": names.labels(resource.name, component),
-            "annotations": annotations,
+            "annotations": {**(placed.pod_annotations or {}), **annotations},
         },
         "spec": {
             "automountServiceAccountToken": False,
@@ -52,6 +56,7 @@ def template(
             "containers": containers,
             "volumes": volumes,
             **({"imagePullSecrets": pull_secrets} if pull_secrets else {}),
+            **placement.fields(placed),
             **more,
         },
     }
@@ -76,6 +81,14 @@ def resources(wanted: Resources) -> Json:
 def from_secret(variable: str, *, name: str, key: str) -> Json:
     """Make an environment variable that holds one key of a Secret."""
     return {"name": variable, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
+
+
+def variable(given: Variable) -> Json:
+    """Make an environment variable that a user has added."""
+    if given.value_from is None:
+        return {"name": given.name, "value": given.value or ""}
+    ref = given.value_from.secret_key_ref
+    return from_secret(given.name, name=ref.name, key=ref.key)
 
 
 def port(name: str, number: int) -> Json:

@@ -43,21 +43,26 @@ def autoscaler(resource: RagDeployment) -> list[Manifest]:
     ]
 
 
-def disruption_budget(resource: RagDeployment) -> Manifest:
-    """Let nodes be drained one API pod at a time.
+def disruption_budget(resource: RagDeployment) -> list[Manifest]:
+    """Let nodes be drained one API pod at a time, unless the resource says otherwise.
 
     Counted in pods that may be missing, so that a single pod can still be
     moved; and pods that are not ready never hold up a drain.
     """
-    return manifest(
-        resource,
-        api_version="policy/v1",
-        kind="PodDisruptionBudget",
-        name=names.api(resource.name),
-        component=COMPONENT,
-        spec={
-            "maxUnavailable": 1,
-            "selector": {"matchLabels": names.selector(resource.name, COMPONENT)},
-            "unhealthyPodEvictionPolicy": "AlwaysAllow",
-        },
-    )
+    budget = resource.spec.api.pod_disruption_budget
+    if not budget.enabled:
+        return []
+    return [
+        manifest(
+            resource,
+            api_version="policy/v1",
+            kind="PodDisruptionBudget",
+            name=names.api(resource.name),
+            component=COMPONENT,
+            spec={
+                "maxUnavailable": budget.max_unavailable,
+                "selector": {"matchLabels": names.selector(resource.name, COMPONENT)},
+                "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            },
+        )
+    ]

@@ -66,7 +66,7 @@ def build(resource: RagDeployment, context: BuildContext) -> list[Manifest]:
             COMPONENT,
             name=name,
             storage=managed.storage,
-            template=_template(resource, name, _container(context, managed)),
+            template=_template(resource, context, managed, name),
         ),
     ]
 
@@ -82,16 +82,19 @@ def _config_map(resource: RagDeployment, name: str) -> Manifest:
     )
 
 
-def _template(resource: RagDeployment, name: str, container: pods.Json) -> pods.Json:
+def _template(
+    resource: RagDeployment, context: BuildContext, managed: ManagedVectorStore, name: str
+) -> pods.Json:
     return pods.template(
         resource,
         COMPONENT,
         annotations={names.CONFIG_CHECKSUM: checksum(_ETCD_CONFIG)},
+        placed=managed,
         user=USER,
         group=GROUP,
         volume_group=USER,
         grace_seconds=60,
-        containers=[container],
+        containers=[_container(context, managed)],
         volumes=[
             {"name": "config", "configMap": {"name": name}},
             pods.empty_dir("tmp"),

@@ -6,6 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+_MISFIT = "failed to create typed patch object"
+"""What the API server says of a server-side apply whose fields are not those of the kind
+(structured-merge-diff; apimachinery's managedfields/internal/structuredmerge.go)."""
+
 
 class ApiError(Exception):
     """A request that failed.
@@ -59,6 +63,8 @@ class ApiError(Exception):
     @property
     def is_outage(self) -> bool:
         """Whether the API server as a whole cannot serve now, whatever is asked."""
+        if _MISFIT in self.message:  # ours to mend, though it comes as 500
+            return False
         return self.status == 0 or self.status == 429 or self.status >= 500
 
     @property

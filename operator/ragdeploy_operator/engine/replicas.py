@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ragdeploy_operator.api.workloads import Api
+from ragdeploy_operator.api.application import Api
 from ragdeploy_operator.engine.projection import OURS, REPLICAS_MANAGERS
 from ragdeploy_operator.objects import Json
 

@@ -67,6 +67,7 @@ class Facts:
             namespace=namespace,
             image_field="spec.image, and spec.image.pullSecrets if the registry needs a login",
             resources_field="spec.api.resources",
+            placement_field="spec.api",
         )
         if spec.cache.own:
             yield Part(
@@ -76,6 +77,7 @@ class Facts:
                 namespace=namespace,
                 image_field="the operator's Redis image (RAGDEPLOY_REDIS_IMAGE)",
                 resources_field="spec.cache.managed.resources",
+                placement_field="spec.cache.managed",
                 storage_field="spec.cache.managed.storage",
             )
         if spec.vector_store.own:
@@ -86,6 +88,7 @@ class Facts:
                 namespace=namespace,
                 image_field="spec.vectorStore.managed.image",
                 resources_field="spec.vectorStore.managed.resources",
+                placement_field="spec.vectorStore.managed",
                 storage_field="spec.vectorStore.managed.storage",
             )
 

@@ -25,6 +25,8 @@ class Part:
     namespace: str
     image_field: str
     resources_field: str
+    placement_field: str
+    """Path of the part, under which nodeSelector, affinity and tolerations stand."""
     storage_field: str | None = None
 
 
@@ -45,6 +47,14 @@ _PULL_CAUSES = (
     (("no such host", "timeout", "refused", "dial tcp", "tls"), "the registry cannot be reached"),
     (("invalidimagename", "invalid reference"), "that is not an image name"),
     (("never",), "the node does not have it, and the pull policy is Never"),
+)
+# In the words of the scheduler's plugins (pkg/scheduler/framework/plugins).
+_PLACEMENT = (
+    ("node affinity/selector", "nodeSelector and affinity"),
+    ("untolerated taint", "tolerations"),
+    ("pod affinity rules", "affinity"),
+    ("pod anti-affinity rules", "affinity"),
+    ("topology spread constraints", "topologySpread"),
 )
 _STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 
@@ -102,8 +112,16 @@ def _unscheduled(part: Part, pod: Json, pending: Sequence[Json]) -> Trouble | No
     return Trouble(
         reason="Unschedulable",
         message=f"No node takes pod {pod['metadata']['name']}: {told.rstrip('. ')}. "
-        f"Make room in the cluster, or lower {part.resources_field}.",
+        f"{_remedy(part, told)}",
     )
+
+
+def _remedy(part: Part, told: str) -> str:
+    """What to do about a pod that no node takes."""
+    fields = dict.fromkeys(words for sign, words in _PLACEMENT if sign in told)
+    if fields and "Insufficient" not in told:  # a taint of the control plane's nodes is no cause
+        return f"Check {' and '.join(fields)} in {part.placement_field}."
+    return f"Make room in the cluster, or lower {part.resources_field}."
 
 
 def _crowded(told: str) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ragdeploy_operator.api.workloads import Api
+from ragdeploy_operator.api.application import Api
 from ragdeploy_operator.engine.replicas import ADOPTED, SET_ASIDE, scale
 
 

@@ -12,6 +12,7 @@ API = Part(
     namespace="demo",
     image_field="spec.image",
     resources_field="spec.api.resources",
+    placement_field="spec.api",
 )
 STORE = Part(
     component="vector-store",
@@ -20,6 +21,7 @@ STORE = Part(
     namespace="demo",
     image_field="spec.vectorStore.managed.image",
     resources_field="spec.vectorStore.managed.resources",
+    placement_field="spec.vectorStore.managed",
     storage_field="spec.vectorStore.managed.storage",
 )
 
@@ -120,6 +122,31 @@ def test_a_pod_that_no_node_takes():
         "No node takes pod docs-api-x: 0/3 nodes are available: 3 Insufficient cpu. "
         "Make room in the cluster, or lower spec.api.resources."
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "remedy"),
+    [
+        (
+            "3 node(s) didn't match Pod's node affinity/selector",
+            "Check nodeSelector and affinity in spec.api.",
+        ),
+        ("2 node(s) had untolerated taint {gpu: }", "Check tolerations in spec.api."),
+        (
+            "1 node(s) had untolerated taint {a: }, 2 node(s) didn't match pod anti-affinity rules",
+            "Check tolerations and affinity in spec.api.",
+        ),
+        (
+            "1 node(s) had untolerated taint {control-plane: }, 2 Insufficient memory",
+            "Make room in the cluster, or lower spec.api.resources.",
+        ),
+    ],
+)
+def test_a_pod_that_may_not_run_where_there_is_room(told, remedy):
+    found = pod(("PodScheduled", "False", f"0/3 nodes are available: {told}."))
+    reason, message = why(found)
+    assert reason == "Unschedulable"
+    assert message.endswith(f"{told}. {remedy}")
 
 
 def test_a_volume_that_nobody_provides():

@@ -98,6 +98,9 @@ class Children:
         for source in container["envFrom"]:
             found |= self["ConfigMap", source["configMapRef"]["name"]]["data"]
         for entry in container["env"]:
+            if "value" in entry:
+                found[entry["name"]] = entry["value"]
+                continue
             ref = entry["valueFrom"]["secretKeyRef"]
             own = ("Secret", ref["name"]) in self
             values = self.secret(ref["name"]) if own else None

@@ -36,7 +36,93 @@ EXTERNAL_CACHE = {"external": {"urlSecretRef": REF}}
 EXTERNAL_STORE = {"external": {"uri": "http://milvus:19530"}}
 OFF = {"enabled": False}
 
+PLACED = ("api", "cache.managed", "vectorStore.managed")
+"""Parts whose pods can be placed."""
+
+
+def at(path: str, **values: object) -> Json:
+    """A spec with these values in one part."""
+    for name in reversed(path.split(".")):
+        values = {name: values}
+    return values
+
+
+def placement(part: str) -> list[Case]:
+    """The rules about pods that all parts share."""
+    path = f"spec.{part}"
+    return [
+        Case(
+            path=path,
+            words="nodeSelector must have names that Kubernetes takes for labels",
+            refused=at(part, nodeSelector={"disk_": "ssd"}),
+            accepted=at(part, nodeSelector={"example.com/disk": "ssd"}),
+        ),
+        Case(
+            path=path,
+            words="podAnnotations must have names that Kubernetes takes for annotations",
+            refused=at(part, podAnnotations={"ragdeploy.io/config-checksum": "1"}),
+            accepted=at(part, podAnnotations={"sidecar.istio.io/inject": "true"}),
+        ),
+        Case(
+            path=f"{path}.tolerations",
+            words="a toleration without key needs operator Exists",
+            refused=at(part, tolerations=[{"effect": "NoSchedule"}]),
+            accepted=at(part, tolerations=[{"effect": "NoSchedule", "operator": "Exists"}]),
+        ),
+        Case(
+            path=f"{path}.tolerations",
+            words="a toleration with operator Exists has no value",
+            refused=at(part, tolerations=[{"key": "gpu", "operator": "Exists", "value": "a"}]),
+            accepted=at(part, tolerations=[{"key": "gpu", "value": "a"}]),
+        ),
+        Case(
+            path=f"{path}.tolerations",
+            words="tolerationSeconds needs effect NoExecute",
+            refused=at(part, tolerations=[{"key": "gpu", "tolerationSeconds": 60}]),
+            accepted=at(
+                part, tolerations=[{"key": "gpu", "tolerationSeconds": 60, "effect": "NoExecute"}]
+            ),
+        ),
+    ]
+
+
+def service_pods(part: str) -> list[Case]:
+    """The rules about pods that run the service's image."""
+    path = f"spec.{part}"
+    rack = {"topologyKey": "rack"}
+    return [
+        Case(
+            path=path,
+            words="topologySpread must name each pair of topologyKey and whenUnsatisfiable once",
+            refused=at(part, topologySpread=[rack, {**rack, "maxSkew": 2}]),
+            accepted=at(
+                part, topologySpread=[rack, {**rack, "whenUnsatisfiable": "DoNotSchedule"}]
+            ),
+        ),
+        Case(
+            path=path,
+            words="extraEnv must name each variable once",
+            refused=at(part, extraEnv=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]),
+            accepted=at(part, extraEnv=[{"name": "A", "value": "1"}, {"name": "B", "value": "1"}]),
+        ),
+        Case(
+            path=path,
+            words="extraEnv must not override what the operator writes from the other fields",
+            refused=at(part, extraEnv=[{"name": "RAG_TOP_K", "value": "5"}]),
+            accepted=at(part, extraEnv=[{"name": "RAG_LOG_LEVEL", "value": "DEBUG"}]),
+        ),
+        Case(
+            path=f"{path}.extraEnv",
+            words="a variable of extraEnv needs either value or valueFrom",
+            refused=at(part, extraEnv=[{"name": "A"}]),
+            accepted=at(part, extraEnv=[{"name": "A", "valueFrom": {"secretKeyRef": REF}}]),
+        ),
+    ]
+
+
 CASES = [
+    *(case for part in PLACED for case in placement(part)),
+    *service_pods("api"),
     Case(
         path="",
         words="the name of a RagDeployment must begin with a letter",

@@ -13,6 +13,36 @@ from ragdeploy_operator.api.v1alpha1 import Spec
 
 QUANTITIES = st.sampled_from(["100m", "0.5", 2, "256Mi", "1.5Gi", "2048Mi", "3G"])
 AMOUNTS = st.dictionaries(st.sampled_from(["cpu", "memory"]), QUANTITIES, max_size=2)
+NEARNESS = [
+    {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "rack"}]},
+    {
+        "preferredDuringSchedulingIgnoredDuringExecution": [
+            {"weight": 3, "podAffinityTerm": {"topologyKey": "rack"}}
+        ]
+    },
+]
+EXAMPLES: dict[str, list[Any]] = {
+    "maxUnavailable": [1, 7, "25%"],
+    "extraEnv": [
+        [],
+        [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+        [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "mine", "key": "token"}}}],
+    ],
+    "topologySpread": [[], [{"topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}]],
+    "nodeAffinity": [
+        {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [
+                    {"matchExpressions": [{"key": "gpu", "operator": "DoesNotExist"}]}
+                ]
+            }
+        }
+    ],
+    "podAffinity": NEARNESS,
+    "podAntiAffinity": NEARNESS,
+    "tolerations": [[{"key": "gpu", "operator": "Exists"}], [{"key": "a", "value": "b"}]],
+}
+"""For fields whose values random ones would rarely hit."""
 TEMPLATES = st.sampled_from(["{context}\n{question}", "Q: {question}\nC: {context}\n$(HOME) €"])
 
 
@@ -32,6 +62,8 @@ def _objects(schema: Schema, model: type[Model]) -> st.SearchStrategy[dict[str, 
 
 
 def _values(name: str, schema: Schema, model: type[Model] | None) -> st.SearchStrategy[Any]:
+    if name in EXAMPLES:
+        return st.sampled_from(EXAMPLES[name])
     if model is not None and schema["type"] == "array":
         return st.lists(_objects(schema["items"], model), max_size=2)
     if model is not None:

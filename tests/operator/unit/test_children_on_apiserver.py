@@ -13,6 +13,28 @@ from tests.operator.unit.apiserver import ApiServer
 from tests.operator.unit.resources import Children, Json, context, manifest, stored
 
 SECRET = {"name": "secret", "key": "key"}
+PLACEMENT: Json = {
+    "nodeSelector": {"disk": "ssd"},
+    "affinity": {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [
+                    {"matchExpressions": [{"key": "gpu", "operator": "DoesNotExist"}]}
+                ]
+            }
+        },
+        "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {"weight": 3, "podAffinityTerm": {"topologyKey": "rack", "labelSelector": {}}}
+            ]
+        },
+    },
+    "tolerations": [
+        {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60},
+        {"key": "gpu", "value": "a", "effect": "NoSchedule"},
+    ],
+    "podAnnotations": {"sidecar.istio.io/inject": "false"},
+}
 SPECS: dict[str, Json] = {
     "minimal": {},
     "everything set": {
@@ -25,11 +47,20 @@ SPECS: dict[str, Json] = {
                 "limits": {"cpu": "2500m", "memory": "1.5Gi", "ephemeral-storage": "2Gi"},
             },
             "drainSeconds": 0,
+            "topologySpread": [{"topologyKey": "rack", "maxSkew": 2}],
+            "podDisruptionBudget": {"maxUnavailable": "25%"},
+            "extraEnv": [
+                {"name": "HTTPS_PROXY", "value": "http://proxy:3128"},
+                {"name": "TOKEN", "valueFrom": {"secretKeyRef": SECRET}},
+            ],
+            **PLACEMENT,
         },
         "llm": {"baseURL": "http://llm", "apiKeySecretRef": SECRET, "temperature": 0.25},
         "embedding": {"backend": "torch", "model": "intfloat/e5-small"},
-        "cache": {"managed": {"storage": {"size": "2048Mi", "className": "fast"}}},
-        "vectorStore": {"managed": {"storage": {"size": "1.5Gi", "className": "fast"}}},
+        "cache": {"managed": {"storage": {"size": "2048Mi", "className": "fast"}, **PLACEMENT}},
+        "vectorStore": {
+            "managed": {"storage": {"size": "1.5Gi", "className": "fast"}, **PLACEMENT}
+        },
         "auth": {"apiKeysSecretRef": {"name": "keys"}},
         "network": {
             "service": {"type": "LoadBalancer", "annotations": {"cloud.example/scheme": "public"}},
@@ -43,7 +74,12 @@ SPECS: dict[str, Json] = {
         "persistentVolumeClaimPolicy": "Delete",
     },
     "external stores, nothing optional": {
-        "api": {"autoscaling": {"enabled": False}, "resources": {}},
+        "api": {
+            "autoscaling": {"enabled": False},
+            "resources": {},
+            "topologySpread": [],
+            "podDisruptionBudget": {"enabled": False},
+        },
         "cache": {"external": {"urlSecretRef": SECRET}},
         "vectorStore": {"external": {"uri": "http://milvus:19530", "tokenSecretRef": SECRET}},
         "auth": {"enabled": False},

@@ -66,7 +66,7 @@ def test_the_file_is_what_the_models_say() -> None:
 
 
 def test_it_is_far_smaller_than_what_kubectl_apply_can_take() -> None:
-    assert len(render()) < 262_144 / 4
+    assert len(render()) < 262_144 / 2
 
 
 def test_every_field_is_described() -> None:

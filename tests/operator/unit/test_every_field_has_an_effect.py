@@ -35,6 +35,15 @@ EXAMPLES: dict[str, list[Any]] = {
     "pullSecrets": [[{"name": "one"}], [{"name": "two"}]],
     "annotations": [{"team": "one"}, {"team": "two"}],
     "labels": [{"team": "one"}, {"team": "two"}],
+    "nodeSelector": [{"disk": "ssd"}, {"disk": "hdd"}],
+    "podAnnotations": [{"team": "one"}, {"team": "two"}],
+    "nodeAffinity": [{"one": []}, {"two": []}],
+    "podAffinity": [{"one": []}, {"two": []}],
+    "podAntiAffinity": [{"one": []}, {"two": []}],
+    "maxUnavailable": [1, 2, "50%"],
+    "topologySpread": [[], [{"topologyKey": "rack"}], [{"topologyKey": "rack", "maxSkew": 2}]],
+    "tolerations": [[{"key": "gpu"}], [{"key": "gpu", "effect": "NoSchedule"}]],
+    "extraEnv": [[{"name": "A", "value": "1"}], [{"name": "A", "value": "2"}]],
 }
 
 

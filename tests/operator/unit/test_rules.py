@@ -19,7 +19,9 @@ def all_rules(part: Json, path: str) -> Iterator[tuple[str, str]]:
     for rule in part.get("x-kubernetes-validations", []):
         yield path, rule["message"]
     for name, value in part.get("properties", {}).items():
-        yield from all_rules(value, f"{path}.{name}".removeprefix("."))
+        below = f"{path}.{name}".removeprefix(".")
+        yield from all_rules(value, below)
+        yield from all_rules(value.get("items", {}), below)
 
 
 def test_every_rule_has_a_case() -> None:
