@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from tests.controlplane.kinds import CUSTOM_RESOURCE_DEFINITION, Kind
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 Object = dict[str, Any]
 
@@ -123,7 +123,7 @@ class Api:
         condition: Callable[[Object], object] = lambda _: True,
         *,
         namespace: str | None = None,
-        timeout: float = 30,
+        timeout: float = PATIENCE,
     ) -> Object:
         """The object, once it exists and ``condition(object)`` is true."""
 
@@ -134,7 +134,7 @@ class Api:
         return eventually(probe, what=f"{kind.kind} {name}", timeout=timeout)
 
     def wait_gone(
-        self, kind: Kind, name: str, *, namespace: str | None = None, timeout: float = 30
+        self, kind: Kind, name: str, *, namespace: str | None = None, timeout: float = PATIENCE
     ) -> None:
         """Return once there is no such object."""
         eventually(

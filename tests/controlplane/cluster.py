@@ -172,7 +172,7 @@ class ControlPlane:
     def _run(self) -> None:
         began = time.monotonic()
         # an API server that finds no etcd waits a whole second before it looks again
-        self.etcd.start().wait_ready(_answers(f"{self._etcd_url}/health"), timeout=60)
+        self.etcd.start().wait_ready(_answers(f"{self._etcd_url}/health"))
         self.apiserver.start()
         self.wait_ready()
         self.started_in = time.monotonic() - began
@@ -180,9 +180,7 @@ class ControlPlane:
 
     def wait_ready(self) -> None:
         """Return once the API server is ready, its bootstrap RBAC included."""
-        self.apiserver.wait_ready(
-            _answers(f"{self.server}/readyz", ca=self.credentials.ca), timeout=60
-        )
+        self.apiserver.wait_ready(_answers(f"{self.server}/readyz", ca=self.credentials.ca))
 
     def _process(self, program: Path, flags: Mapping[str, object]) -> Process:
         arguments = [f"--{name}={value}" for name, value in flags.items()]

@@ -25,7 +25,7 @@ from tests.controlplane.pod_reports import (
     ready,
     volume_for,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 Report = Callable[[Object], Object]
 """From a pod to the status that is reported for it."""
@@ -61,7 +61,7 @@ class PaperKubelet:
 
     # ---- on request ----
     def make_ready(
-        self, namespace: str, selector: str | None = None, *, timeout: float = 30
+        self, namespace: str, selector: str | None = None, *, timeout: float = PATIENCE
     ) -> list[str]:
         """Report all matching pods as running and ready; waits for at least one.
 
@@ -70,13 +70,13 @@ class PaperKubelet:
         return self._report(namespace, selector, self._ready, timeout)
 
     def make_unready(
-        self, namespace: str, selector: str | None = None, *, timeout: float = 30
+        self, namespace: str, selector: str | None = None, *, timeout: float = PATIENCE
     ) -> list[str]:
         """Report their readiness probes as failing."""
         return self._report(namespace, selector, self._unready, timeout)
 
     def fail_image(
-        self, namespace: str, selector: str | None = None, *, timeout: float = 30
+        self, namespace: str, selector: str | None = None, *, timeout: float = PATIENCE
     ) -> list[str]:
         """Report that their images cannot be pulled (ImagePullBackOff)."""
         return self._report(namespace, selector, image_failure, timeout)
@@ -87,7 +87,7 @@ class PaperKubelet:
         selector: str | None = None,
         *,
         exit_code: int = 1,
-        timeout: float = 30,
+        timeout: float = PATIENCE,
     ) -> list[str]:
         """Report that their containers end over and over (CrashLoopBackOff)."""
         return self._report(

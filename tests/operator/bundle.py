@@ -22,7 +22,7 @@ from tests.controlplane.kinds import (
     Kind,
 )
 from tests.support.operator import USER
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 ALL_CHILDREN = frozenset(
     {
@@ -90,7 +90,7 @@ class Bundle:
         return self.conditions().get(kind)
 
     def wait_condition(
-        self, kind: str, status: str, *, reason: str | None = None, timeout: float = 30
+        self, kind: str, status: str, *, reason: str | None = None, timeout: float = PATIENCE
     ) -> Object:
         """The condition, once it has this status for the latest generation."""
 
@@ -147,7 +147,7 @@ class Bundle:
     def run(self) -> Bundle:
         """Let a kubelet, on paper, run all pods from now on; returns once it is Ready."""
         self.cluster.kubelet.run(self.namespace)
-        self.wait_condition("Ready", "True", timeout=60)
+        self.wait_condition("Ready", "True")
         return self
 
     def _serves(self, kind: Kind) -> bool:

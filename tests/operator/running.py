@@ -7,7 +7,7 @@ import time
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.operator import OperatorProcess
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 _QUIET_SECONDS = 1.3  # longer than the operator waits between two writes of one status
 
@@ -31,7 +31,7 @@ class RunningOperator(OperatorProcess):
         """How many times it has looked at a resource."""
         return self.metric("reconcile_total")
 
-    def wait_leading(self, *, timeout: float = 30) -> None:
+    def wait_leading(self, *, timeout: float = PATIENCE) -> None:
         """Return once it is the one that writes, and has begun to."""
         eventually(
             lambda: self.metric("leading") and "beginning to work" in self.log,
@@ -39,7 +39,7 @@ class RunningOperator(OperatorProcess):
             timeout=timeout,
         )
 
-    def wait_idle(self, *, timeout: float = 60) -> None:
+    def wait_idle(self, *, timeout: float = PATIENCE) -> None:
         """Return once it has looked at nothing for a moment and nothing waits."""
         last, since = -1.0, time.monotonic()
 
@@ -52,7 +52,7 @@ class RunningOperator(OperatorProcess):
 
         eventually(quiet, what="the operator to have nothing to do", timeout=timeout)
 
-    def wait_looks(self, number: float, *, timeout: float = 60) -> None:
+    def wait_looks(self, number: float, *, timeout: float = PATIENCE) -> None:
         """Return once it has looked at resources so many times more."""
         before = self.looks
         eventually(

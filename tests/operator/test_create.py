@@ -84,7 +84,7 @@ def test_a_name_of_63_characters_works(cluster, bundle, namespace):
     long = bundle(name="a" * 63)
     long.wait_condition("ScalingReady", "Unknown")
     cluster.kubelet.run(namespace)
-    long.wait_condition("Ready", "True", timeout=60)
+    long.wait_condition("Ready", "True")
     assert len(long.get()["status"]["components"]) == 3
 
 
@@ -140,7 +140,7 @@ def test_service_monitors_are_made_once_their_kind_is_installed(cluster, operato
             one.wait_condition("MonitoringReady", "True")
     finally:
         cluster.api.delete(CUSTOM_RESOURCE_DEFINITION, SERVICE_MONITORS["metadata"]["name"])
-    picky.wait_condition("MonitoringReady", "False", reason="KindMissing", timeout=60)
+    picky.wait_condition("MonitoringReady", "False", reason="KindMissing")
 
 
 @pytest.mark.behaviour(8)

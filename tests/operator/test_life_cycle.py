@@ -58,7 +58,7 @@ def test_a_resource_that_is_made_again_at_once_gets_children_of_its_own(operator
         owners = [child["metadata"]["ownerReferences"][0] for child in docs.children().values()]
         return docs.children().keys() == ALL_CHILDREN and {o["uid"] for o in owners} == {uid}
 
-    eventually(all_new, what="children of the new resource", timeout=60)
+    eventually(all_new, what="children of the new resource")
 
 
 def test_a_resource_on_its_way_out_is_not_worked_on(cluster, operator, bundle, namespace):
@@ -103,13 +103,13 @@ def test_a_deleted_namespace_goes_while_the_operator_runs(cluster, operator):
     for name in ("docs", "other"):
         Bundle(cluster, doomed, name).apply().wait_children()
     cluster.delete_namespace(doomed)
-    cluster.api.wait_gone(NAMESPACE, doomed, timeout=60)
+    cluster.api.wait_gone(NAMESPACE, doomed)
 
 
 def test_a_restart_of_the_operator_writes_nothing(cluster, operator, bundle, namespace):
     for name in ("docs", "other"):
         bundle(name=name).wait_children()
-    bundle().run().wait_condition("ScalingReady", "False", timeout=60)
+    bundle().run().wait_condition("ScalingReady", "False")
     operator.wait_idle()
     operator.stop()
     before = cluster.audit.mark()

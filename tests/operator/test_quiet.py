@@ -14,7 +14,7 @@ def operator_settings():
 @pytest.mark.behaviour(10)
 def test_an_idle_operator_writes_its_lease_and_nothing_else(cluster, operator, bundle):
     docs = bundle().wait_children().run()
-    docs.wait_condition("ScalingReady", "False", timeout=60)  # the autoscaler has had its say
+    docs.wait_condition("ScalingReady", "False")  # the autoscaler has had its say
     operator.wait_looks(5)
     before = cluster.audit.mark()
     operator.wait_looks(40)

@@ -94,7 +94,7 @@ def test_a_replica_takes_over_from_one_that_crashed_and_then_from_one_that_stopp
     cluster.api.delete(STATEFUL_SET, "docs-cache", namespace=docs.namespace)
     docs.wait_gone(STATEFUL_SET, "cache")
     before = cluster.audit.mark()
-    second.wait_leading(timeout=40)
+    second.wait_leading()
     docs.wait_child(STATEFUL_SET, "cache")
     written = writes_of_operator(cluster.audit.since(before), docs.namespace)
     assert [entry.name for entry in written.without("ragdeployments")] == ["docs-cache"]
@@ -112,7 +112,7 @@ def test_a_frozen_holder_does_not_write_after_it_was_replaced(
     docs = bundle().wait_children()
     operator.wait_idle()
     operator.process.signal(signal.SIGSTOP)
-    second.wait_leading(timeout=40)
+    second.wait_leading()
     top_k(docs, 16)
     operator.process.signal(signal.SIGCONT)
     eventually(lambda: not operator.metric("leading"), what="the first to stand back")
@@ -129,7 +129,7 @@ def test_a_resource_deleted_unseen_gets_no_children(cluster, operator, namespace
     restart(cluster)
     docs.delete()
     # the garbage collector takes its time after an outage
-    eventually(lambda: not docs.children(), what="the children to go", timeout=120)
+    eventually(lambda: not docs.children(), what="the children to go")
     cluster.apiserver.kill()
     restart(cluster)  # it remembers no event from before its start
     operator.process.signal(signal.SIGCONT)

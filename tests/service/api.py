@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from tests.support.service import ServiceProcess
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 # Texts whose subjects no embedding model confuses.
 SCALING = "The API scales with its replicas. Set spec.api.replicas to three for high load."
@@ -42,7 +42,7 @@ def index(http: httpx.Client, *documents: str, **fields: Any) -> dict[str, Any]:
     return finished(http, submit(http, *documents, **fields))
 
 
-def finished(http: httpx.Client, job_id: str, *, timeout: float = 60) -> dict[str, Any]:
+def finished(http: httpx.Client, job_id: str, *, timeout: float = PATIENCE) -> dict[str, Any]:
     """Wait until a job has succeeded; how it ended."""
     last: dict[str, Any] = {}
 

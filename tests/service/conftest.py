@@ -61,7 +61,7 @@ def run_replica(
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # only one can run: it makes room for who else tests with one
 def milvus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusServer]:
     """A real Milvus server, if this machine has one."""
     server = MilvusServer.find(tmp_path_factory.mktemp("milvus-server"))

@@ -174,7 +174,7 @@ def test_a_job_that_ends_every_process_is_given_up_and_can_be_tried_again(run_se
     response = service.http.post(f"/jobs/{job_id}/retry")
     assert response.status_code == 202
     assert response.json()["epoch"] == 2
-    assert finished(service.http, job_id, timeout=120)["done"] == 150
+    assert finished(service.http, job_id)["done"] == 150
     problem(service.http.post(f"/jobs/{job_id}/retry"), 409)
 
 
@@ -213,7 +213,7 @@ def test_work_that_was_done_before_a_crash_is_not_done_again(run_service, tmp_pa
     done = eventually(lambda: job(service.http, job_id)["done"], what="the job is under way")
     service.process.kill()
     again = run_service(folder=tmp_path)
-    finished(again.http, job_id, timeout=120)
+    finished(again.http, job_id)
     # One batch of 128 chunks, two of each document, is embedded at a time.
     slices = counter(again.http, "rag_stage_seconds_count", stage="embed")
     whole = -(-len(documents) // 64)

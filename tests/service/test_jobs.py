@@ -210,7 +210,7 @@ def test_a_killed_worker_leaves_its_job_to_another(run_replica):
     eventually(lambda: job(one.http, job_id)["done"] > 0, what="the job is under way")
     one.process.kill()
     two = run_replica()
-    done = finished(two.http, job_id, timeout=120)
+    done = finished(two.http, job_id)
     assert done["attempts"] == 2
     found = ask(two.http, "Which chapter?", top_k=50, use_cache=False)["sources"]
     assert len({s["id"] for s in found}) == 50
@@ -227,5 +227,5 @@ def test_a_stopped_worker_hands_its_job_back(run_replica):
     one.stop()
     two = run_replica()
     # Handed back, the attempt does not count; abandoned, it would.
-    done = finished(two.http, job_id, timeout=120)
+    done = finished(two.http, job_id)
     assert done["attempts"] == 1

@@ -142,7 +142,7 @@ def test_a_killed_reindexing_is_gone_on_with(run_replica):
     eventually(lambda: job(first.http, moving)["done"] > 0, what="the job is halfway")
     first.process.kill()
     second = run_replica()
-    assert finished(second.http, moving, timeout=120)["attempts"] == 2
+    assert finished(second.http, moving)["attempts"] == 2
     assert chunks(second) == 300
 
 

@@ -7,9 +7,12 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
+
+from filelock import FileLock
 
 from tests.support.process import Process, free_port
 
@@ -18,6 +21,8 @@ _PORTS = (
     *("proxy-internal", "root-coord", "query-coord", "query-node"),
     *("index-node", "data-coord", "data-node", "etcd"),
 )
+
+_TURN_SECONDS = 900.0
 
 URI_VARIABLE = "RAGDEPLOY_TEST_MILVUS_URI"
 
@@ -71,6 +76,8 @@ class MilvusServer:
     def __init__(self, uri: str, process: Process | None) -> None:
         self.uri = uri
         self.process = process
+        # One at a time on a machine (see `find`), whoever runs tests on it.
+        self._alone = FileLock(Path(tempfile.gettempdir()) / "ragdeploy-test-milvus.lock")
 
     @classmethod
     def find(cls, folder: Path) -> Self | None:
@@ -84,7 +91,7 @@ class MilvusServer:
         ports = [argument for name in _PORTS for argument in (f"--{name}-port", str(free_port()))]
         command = [program, "--data", folder, "--proxy-port", str(port), *ports]
         # Two ports have no argument, and where one is taken, Milvus ends without a word: this one,
-        # and etcd's for its peers, 2380. So there is one such server on a machine at a time.
+        # and etcd's for its peers, 2380.
         env = os.environ | {"METRICS_PORT": str(free_port())}
         process = Process(command, log=folder / "milvus.log", env=env, name="milvus")
         return cls(f"http://127.0.0.1:{port}", process)
@@ -92,6 +99,7 @@ class MilvusServer:
     def start(self) -> Self:
         """Start it if it is ours, and return once it accepts connections."""
         if self.process is not None:
+            self._alone.acquire(timeout=_TURN_SECONDS)
             self.process.start().wait_ready(lambda: accepts(self.uri), timeout=120)
         return self
 
@@ -100,6 +108,7 @@ class MilvusServer:
             # The package's program ends its server on Ctrl-C alone.
             self.process.signal(signal.SIGINT)
             self.process.wait(timeout=30)
+        self._alone.release()
 
 
 def accepts(uri: str) -> bool:

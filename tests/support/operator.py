@@ -14,6 +14,7 @@ import yaml
 from tests.controlplane import ControlPlane
 from tests.controlplane.api import Object
 from tests.support.process import Process, free_port
+from tests.support.waiting import PATIENCE
 
 MANIFEST = Path(__file__).parents[2] / "manifests" / "install.yaml"
 NAMESPACE = "ragdeploy-system"
@@ -80,7 +81,7 @@ class OperatorProcess:
             name="operator",
         )
         self.http = httpx.Client(
-            base_url=f"http://127.0.0.1:{self.port}", timeout=10, trust_env=False
+            base_url=f"http://127.0.0.1:{self.port}", timeout=30, trust_env=False
         )
 
     @property
@@ -88,7 +89,7 @@ class OperatorProcess:
         """All it has written so far."""
         return self.process.log
 
-    def start(self, *, timeout: float = 60) -> Self:
+    def start(self, *, timeout: float = PATIENCE) -> Self:
         """Start it and return once it says that it is ready.
 
         Raises:

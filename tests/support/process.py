@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import itertools
 import os
 import signal
 import socket
@@ -13,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from tests.support.waiting import PATIENCE
+
 _TETHER = Path(__file__).with_name("tether.py")
 
 
@@ -20,11 +23,24 @@ class DidNotStart(Exception):
     """A program ended, or said nothing, before it was ready; carries the end of its log."""
 
 
+# Below those that the kernel gives to connections (32768 and up on Linux), or any of them could
+# take a port between its choice and the start of the server that it was chosen for.
+_PORTS = range(15_000, 30_000)
+# Where to begin: elsewhere in each process, because several test runs share a machine.
+_next_port = itertools.count(os.getpid() * 97)
+
+
 def free_port() -> int:
-    """A TCP port on loopback that nothing listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A TCP port on loopback that nothing listens on now, another one at each call."""
+    for number in itertools.islice(_next_port, len(_PORTS)):
+        port = _PORTS[number % len(_PORTS)]
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
 
 
 class Process:
@@ -92,7 +108,7 @@ class Process:
         atexit.register(self.kill)
         return self
 
-    def wait_ready(self, ready: Callable[[], bool], *, timeout: float = 30) -> Self:
+    def wait_ready(self, ready: Callable[[], bool], *, timeout: float = PATIENCE) -> Self:
         """Return once ``ready()`` is true.
 
         Raises:

@@ -48,7 +48,7 @@ class RedisServer:
     def start(self) -> Self:
         """Start it and return once it answers; nothing happens when it runs already."""
         if not self.process.running:
-            self.process.start().wait_ready(lambda: self.ask("PING") == "+PONG", timeout=10)
+            self.process.start().wait_ready(lambda: self.ask("PING") == "+PONG")
         return self
 
     def stop(self) -> None:

@@ -11,6 +11,7 @@ from typing import Self
 import httpx
 
 from tests.support.process import Process, free_port
+from tests.support.waiting import PATIENCE
 
 _COMMAND = Path(sys.executable).with_name("ragdeploy")
 
@@ -38,14 +39,14 @@ class ServiceProcess:
         self.process = Process(
             [_COMMAND, "serve"], log=folder / "service.log", env=inherited | here | dict(settings)
         )
-        self.http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        self.http = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
 
     @property
     def log(self) -> str:
         """All it has written so far."""
         return self.process.log
 
-    def start(self, *, timeout: float = 60) -> Self:
+    def start(self, *, timeout: float = PATIENCE) -> Self:
         """Start it and return once it says that it is ready.
 
         Raises:

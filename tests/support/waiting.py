@@ -6,9 +6,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+PATIENCE = 120.0
+"""Seconds until a wait has failed. A busy machine takes long; what works ends the wait at once."""
+
 
 def eventually(
-    probe: Callable[[], T | None], *, what: str, timeout: float = 30, interval: float = 0.05
+    probe: Callable[[], T | None], *, what: str, timeout: float = PATIENCE, interval: float = 0.05
 ) -> T:
     """Call ``probe`` until it returns something true, and return that.
 
