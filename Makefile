@@ -14,6 +14,8 @@ SHELLCHECK_VERSION ?= 0.11.0.1
 # Milvus as one program from PyPI; the version is the server's own.
 MILVUS_PACKAGE_VERSION ?= 2.3.5
 PORT ?= 8000
+# How many processes share the files of tests.
+TEST_PROCESSES ?= auto
 
 # Images: what is built here, and what is pulled.
 SERVICE_IMAGE ?= ragdeploy/service:dev
@@ -82,7 +84,8 @@ run: $(VENV)/.service ## Start the service on this machine: no cluster, no key, 
 ##@ Develop
 .PHONY: test
 test: $(VENV)/.dev .cache/venv-milvus/.done ## Run all tests but those on kind.
-	@PATH=$$PATH:$(CURDIR)/.cache/venv-milvus/bin $(PYTEST) -m "not e2e and not torch" $(ARGS)
+	@PATH=$$PATH:$(CURDIR)/.cache/venv-milvus/bin $(PYTEST) -m "not e2e and not torch" \
+	  --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
 .PHONY: test-torch
 test-torch: $(UV) ## Compare the sentence-transformers backend with ONNX (several GB, an environment of its own).
