@@ -59,7 +59,12 @@ NAMESPACED: tuple[Rule, ...] = (
         group="autoscaling", resources=("horizontalpodautoscalers",), verbs=MANAGE, why="children"
     ),
     Rule(group="policy", resources=("poddisruptionbudgets",), verbs=MANAGE, why="children"),
-    Rule(group="networking.k8s.io", resources=("ingresses",), verbs=MANAGE, why="children"),
+    Rule(
+        group="networking.k8s.io",
+        resources=("ingresses", "networkpolicies"),
+        verbs=MANAGE,
+        why="children",
+    ),
     Rule(
         group="monitoring.coreos.com",
         resources=("servicemonitors",),

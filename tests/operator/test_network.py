@@ -1,6 +1,6 @@
 """How callers outside the cluster come to the API, and what is told of it."""
 
-from tests.controlplane.kinds import INGRESS, SERVICE
+from tests.controlplane.kinds import INGRESS, NETWORK_POLICY, SERVICE
 from tests.support.waiting import eventually
 
 HOST = {"className": "nginx", "host": "rag.example.com"}
@@ -55,3 +55,28 @@ def give_address(cluster, kind, namespace, **address):
 
 def wait_endpoint(docs, url):
     eventually(lambda: docs.get().get("status", {}).get("endpoint") == url, what=f"endpoint {url}")
+
+
+def test_old_pods_keep_their_way_out_until_new_ones_have_taken_over(cluster, bundle, namespace):
+    docs = bundle(llm={"baseURL": "https://old.example.com:8443"}).wait_children().run()
+    [old] = ways_out(docs)
+    cluster.kubelet.rest(namespace)  # the new pods do not become ready
+    docs.apply(llm={"baseURL": "https://new.example.com:9443"})
+    docs.wait_condition("Reconciling", "True", reason="RollingOut")
+    eventually(lambda: len(ways_out(docs)) == 2, what="a way out for the new pods too")
+    cluster.kubelet.run(namespace)
+    docs.wait_condition("Reconciling", "False", timeout=60)
+    eventually(lambda: len(ways_out(docs)) == 1, what="the old way out to go")
+    assert ways_out(docs) != [old]
+
+
+def test_network_policies_go_at_once_when_they_are_switched_off(bundle):
+    docs = bundle().wait_children()
+    docs.apply(network={"networkPolicy": {"enabled": False}})  # no pod has been ready yet
+    for suffix in ("api", "cache", "vector-store"):
+        docs.wait_gone(NETWORK_POLICY, suffix)
+
+
+def ways_out(docs):
+    kinds = [suffix for kind, suffix in docs.children() if kind == NETWORK_POLICY]
+    return [suffix for suffix in kinds if suffix.startswith("egress-")]

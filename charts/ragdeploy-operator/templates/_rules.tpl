@@ -31,7 +31,7 @@
   verbs: [get, list, watch, create, patch, delete]
 # children
 - apiGroups: [networking.k8s.io]
-  resources: [ingresses]
+  resources: [ingresses, networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
 # children, where the Prometheus Operator is installed
 - apiGroups: [monitoring.coreos.com]

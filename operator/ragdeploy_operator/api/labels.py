@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
+from pydantic.alias_generators import to_snake
 
 from ragdeploy_operator.api.model import Rule
 
@@ -29,7 +30,7 @@ def names_rule(part: str, field: str, what: str) -> Rule:
         message=f"{part}.{field} must have names that Kubernetes takes for {what}, "
         "such as release or example.com/team",
         field=f".{field}",
-        holds=lambda self: are_qualified(getattr(self, field) or {}),
+        holds=lambda self: are_qualified(getattr(self, to_snake(field)) or {}),
     )
 
 

@@ -19,6 +19,7 @@ from ragdeploy_operator.build import (
 )
 from ragdeploy_operator.build.context import BuildContext, Images
 from ragdeploy_operator.build.manifest import Manifest
+from ragdeploy_operator.build.network_policies import network_policies
 
 __all__ = ["BuildContext", "Images", "Manifest", "build"]
 
@@ -28,7 +29,7 @@ def build(resource: RagDeployment, context: BuildContext) -> list[Manifest]:
 
     What a pod reads comes before the pod, and what it calls before its caller.
     """
-    return [
+    children = [
         *vector_store.build(resource, context),
         *cache.build(resource, context),
         *credentials.api_key(resource, context),
@@ -41,3 +42,4 @@ def build(resource: RagDeployment, context: BuildContext) -> list[Manifest]:
         *ingress.ingress(resource),
         *monitoring.service_monitor(resource, context),
     ]
+    return [*network_policies(resource, children), *children]

@@ -60,6 +60,11 @@ def certificate(name: str) -> str:
     return child_name(name, "tls")
 
 
+def egress(name: str, digest: str) -> str:
+    """NetworkPolicy for addresses outside of the bundle; ``digest`` is that of its content."""
+    return child_name(name, f"egress-{digest}")
+
+
 def cache(name: str) -> str:
     """StatefulSet, Service, ConfigMap and Secret of the managed Redis."""
     return child_name(name, Component.CACHE)

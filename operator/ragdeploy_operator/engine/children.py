@@ -14,6 +14,7 @@ from ragdeploy_operator.engine.kinds import (
     AUTOSCALER,
     DEPLOYMENT,
     INGRESS,
+    NETWORK_POLICY,
     SERVICE_MONITOR,
     STATEFUL_SET,
 )
@@ -67,12 +68,16 @@ def leftovers(
     }
 
 
-def goes_at_once(ref: Ref) -> bool:
+def goes_at_once(ref: Ref, wanted: Iterable[Manifest]) -> bool:
     """Whether a leftover can go before the API has been rolled out without it.
 
     An autoscaler even must, or it would go on scaling what it does not own any
-    more; a cache or a vector store serves the API's old pods to their end.
+    more; a cache or a vector store serves the API's old pods to their end, and a
+    network policy lets them reach it. Unless there are to be none at all: then one
+    of them may be what keeps the new pods from becoming ready.
     """
+    if ref.kind == NETWORK_POLICY.kind:
+        return all(manifest["kind"] != ref.kind for manifest in wanted)
     return ref.kind in _GO_AT_ONCE
 
 

@@ -84,7 +84,10 @@ def _merged(
 
 def _keys(field: str, elements: Sequence[Any]) -> tuple[str, ...]:
     if field == "ports" and elements:
-        return _CONTAINER_PORT if "containerPort" in elements[0] else _SERVICE_PORT
+        if "containerPort" in elements[0]:
+            return _CONTAINER_PORT
+        # those of a NetworkPolicy are a list as a whole
+        return _SERVICE_PORT if "targetPort" in elements[0] else ()
     return _MERGE_KEYS.get(field, ())
 
 

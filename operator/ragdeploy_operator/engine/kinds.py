@@ -23,6 +23,9 @@ DISRUPTION_BUDGET = Kind(
     group="policy", version="v1", kind="PodDisruptionBudget", plural="poddisruptionbudgets"
 )
 INGRESS = Kind(group="networking.k8s.io", version="v1", kind="Ingress", plural="ingresses")
+NETWORK_POLICY = Kind(
+    group="networking.k8s.io", version="v1", kind="NetworkPolicy", plural="networkpolicies"
+)
 SERVICE_MONITOR = Kind(
     group="monitoring.coreos.com", version="v1", kind="ServiceMonitor", plural="servicemonitors"
 )
@@ -51,6 +54,7 @@ CHILDREN = (
     AUTOSCALER,
     DISRUPTION_BUDGET,
     INGRESS,
+    NETWORK_POLICY,
 )
 """Kinds that every cluster serves and that ``build`` may return."""
 

@@ -163,13 +163,14 @@ class Reconciler:
         if body["status"].get("conditions"):
             await self._make_sure_it_exists(resource, seen, ready)
         gone = children.leftovers(resource, seen, wanted)
-        await self._remove({ref: gone[ref] for ref in gone if children.goes_at_once(ref)})
+        now = {ref: gone[ref] for ref in gone if children.goes_at_once(ref, wanted)}
+        await self._remove(now)
         for manifest in ready:
             if manifest["kind"] == STATEFUL_SET.kind:
                 await self._volumes.grow(resource, manifest, seen)
         for tier in children.tiers(ready):
             await self._apply(resource, tier, decision, version)
-        later = {ref: gone[ref] for ref in gone if not children.goes_at_once(ref)}
+        later = {ref: gone[ref] for ref in gone if ref not in now}
         if self._is_rolled_out(key, resource):
             await self._remove(later)
         else:

@@ -31,6 +31,31 @@ def storage(**values: object) -> Json:
     return {"managed": {"storage": values}}
 
 
+def peer_cases(path: str, field: str) -> list[Case]:
+    """Cases of the rules of a list of peers."""
+
+    def spec(peer: Json) -> Json:
+        return {"network": {"networkPolicy": {field: [peer]}}}
+
+    pods, name = {"podSelector": {}}, {"matchLabels": {"-app": "web"}}
+    block = {"ipBlock": {"cidr": "192.0.2.0/24", "except": ["192.0.2.1/32"]}}
+    labels = "selector.matchLabels must have names that Kubernetes takes for labels"
+    needs = "a peer needs either ipBlock, or namespaceSelector or podSelector or both"
+    return [
+        Case(path=path, words=needs, refused=spec(pods | block), accepted=spec(block)),
+        Case(path=path, words=needs, refused=spec({}), accepted=spec(pods)),
+        *[
+            Case(
+                path=f"{path}.{selector}",
+                words=labels,
+                refused=spec({selector: name}),
+                accepted=spec({selector: {"matchLabels": {"app.kubernetes.io/name": "web"}}}),
+            )
+            for selector in ("namespaceSelector", "podSelector")
+        ],
+    ]
+
+
 REF = {"name": "secret", "key": "key"}
 EXTERNAL_CACHE = {"external": {"urlSecretRef": REF}}
 EXTERNAL_STORE = {"external": {"uri": "http://milvus:19530"}}
@@ -293,6 +318,11 @@ CASES = [
         refused={"network": {"ingress": {"tls": {}}}},
         accepted={"network": {"ingress": {"tls": {}, "host": "rag.example.com"}}},
     ),
+    *[
+        case
+        for field in ("allowedFrom", "allowedTo")
+        for case in peer_cases(f"spec.network.networkPolicy.{field}", field)
+    ],
     Case(
         path="spec.cache",
         words="managed and external exclude each other",

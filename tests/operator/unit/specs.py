@@ -21,7 +21,14 @@ NEARNESS = [
         ]
     },
 ]
+PEERS = [
+    [],
+    [{"podSelector": {}}, {"ipBlock": {"cidr": "192.0.2.0/24", "except": ["192.0.2.1/32"]}}],
+    [{"namespaceSelector": {"matchLabels": {"team": "a"}}, "podSelector": {}}],
+]
 EXAMPLES: dict[str, list[Any]] = {
+    "allowedFrom": PEERS,
+    "allowedTo": PEERS,
     "maxUnavailable": [1, 7, "25%"],
     "extraEnv": [
         [],

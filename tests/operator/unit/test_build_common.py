@@ -36,6 +36,9 @@ def refs(built: Children) -> list[str]:
 
 def test_one_resource_yields_a_whole_application_in_the_order_to_apply_it() -> None:
     assert refs(children()) == [
+        "NetworkPolicy docs-vector-store",
+        "NetworkPolicy docs-cache",
+        "NetworkPolicy docs-api",
         "ConfigMap docs-vector-store",
         "Service docs-vector-store",
         "StatefulSet docs-vector-store",
@@ -59,6 +62,7 @@ def test_parts_that_are_off_or_elsewhere_have_no_children() -> None:
         "auth": {"enabled": False},
         "api": {"autoscaling": {"enabled": False}},
         "monitoring": {"serviceMonitor": {"enabled": False}},
+        "network": {"networkPolicy": {"enabled": False}},
     }
     assert refs(children(spec)) == [
         "ConfigMap docs-config",
@@ -160,6 +164,9 @@ def test_a_context_does_not_show_its_secrets() -> None:
     assert CACHE_PASSWORD not in shown
 
 
+MEANINGFUL = (".emptyDir", ".podSelector", ".namespaceSelector")
+
+
 def empty_parts(value: Any, path: str = "") -> list[str]:
     if isinstance(value, dict):
         inner = [p for key, v in value.items() for p in empty_parts(v, f"{path}.{key}")]
@@ -174,7 +181,7 @@ def empty_parts(value: Any, path: str = "") -> list[str]:
 def test_nothing_is_written_that_the_api_server_would_drop(spec: Json) -> None:
     """It stores neither null nor empty objects, except where they mean something."""
     for child in children(spec).manifests:
-        found = [path for path in empty_parts(child) if not path.endswith(".emptyDir")]
+        found = [path for path in empty_parts(child) if not path.endswith(MEANINGFUL)]
         assert found == []
 
 

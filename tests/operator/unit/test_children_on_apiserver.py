@@ -70,6 +70,13 @@ SPECS: dict[str, Json] = {
                 "tls": {},
                 "annotations": {"cert-manager.io/cluster-issuer": "letsencrypt"},
             },
+            "networkPolicy": {
+                "allowedFrom": [
+                    {"podSelector": {}, "namespaceSelector": {"matchLabels": {"team": "web"}}},
+                    {"ipBlock": {"cidr": "192.0.2.0/24", "except": ["192.0.2.1/32"]}},
+                ],
+                "allowedTo": [{"ipBlock": {"cidr": "2001:db8::/64"}}],
+            },
         },
         "persistentVolumeClaimPolicy": "Delete",
     },

@@ -34,6 +34,8 @@ EXAMPLES: dict[str, list[Any]] = {
     "limits": [{"cpu": "3"}, {"cpu": "4"}],
     "pullSecrets": [[{"name": "one"}], [{"name": "two"}]],
     "annotations": [{"team": "one"}, {"team": "two"}],
+    "allowedFrom": [None, [], [{"podSelector": {}}]],
+    "allowedTo": [[{"podSelector": {}}], [{"namespaceSelector": {}}]],
     "labels": [{"team": "one"}, {"team": "two"}],
     "nodeSelector": [{"disk": "ssd"}, {"disk": "hdd"}],
     "podAnnotations": [{"team": "one"}, {"team": "two"}],

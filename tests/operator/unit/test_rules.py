@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -22,6 +23,11 @@ def all_rules(part: Json, path: str) -> Iterator[tuple[str, str]]:
         below = f"{path}.{name}".removeprefix(".")
         yield from all_rules(value, below)
         yield from all_rules(value.get("items", {}), below)
+
+
+def without_indices(message: str) -> str:
+    """Write ``allowedFrom[0].podSelector`` and ``allowedFrom.0.podSelector`` without the 0."""
+    return re.sub(r"\[\d+\]|\.\d+(?=[.:])", "", message)
 
 
 def test_every_rule_has_a_case() -> None:
@@ -46,7 +52,7 @@ def test_the_api_server_refuses_and_says_why(
         apiserver.try_apply(refused, namespace=namespace)
     assert caught.value.code == 422
     assert case.words in caught.value.message
-    assert case.path in caught.value.message
+    assert case.path in without_indices(caught.value.message)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -64,7 +70,7 @@ def test_a_resource_stored_before_the_rule_is_refused_in_the_same_words(case: Ca
     with pytest.raises(Invalid) as caught:
         parsed(case.refused, name=case.name_refused)
     assert case.words in caught.value.message
-    assert case.path in caught.value.message
+    assert case.path in without_indices(caught.value.message)
     parsed(case.accepted)
 
 
