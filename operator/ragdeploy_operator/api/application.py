@@ -4,32 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from ragdeploy_operator.api.autoscaling import Autoscaling
 from ragdeploy_operator.api.common import Resources
 from ragdeploy_operator.api.environment import ServicePods
-from ragdeploy_operator.api.model import Model, Rule, setting
+from ragdeploy_operator.api.model import Rule, setting
 from ragdeploy_operator.api.placement import ReplicatedPlacement
 
 DEFAULT_REPLICAS = 2
-
-
-class Autoscaling(Model):
-    """A HorizontalPodAutoscaler on CPU; it needs metrics-server or the like."""
-
-    enabled: bool = Field(True, description="Let the load decide the number of API pods.")
-    min_replicas: int = Field(2, ge=1, le=1000, description="Fewest API pods.")
-    max_replicas: int = Field(10, ge=1, le=1000, description="Most API pods.")
-    target_cpu_utilization_percentage: int = Field(
-        70, ge=1, le=1000, description="Average CPU use to aim at, in percent of the CPU request."
-    )
-
-    rules = (
-        Rule(
-            cel="self.minReplicas <= self.maxReplicas",
-            message="autoscaling.minReplicas must not exceed autoscaling.maxReplicas",
-            field=".minReplicas",
-            holds=lambda self: self.min_replicas <= self.max_replicas,
-        ),
-    )
 
 
 class Api(ServicePods, ReplicatedPlacement):

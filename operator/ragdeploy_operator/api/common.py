@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, WithJsonSchema
 
 from ragdeploy_operator.api.model import Model, Rule
 from ragdeploy_operator.api.quantity import Quantity, number
@@ -16,6 +16,13 @@ ObjectName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253),
 ]
+
+AsInCluster = Annotated[
+    dict[str, Any],
+    WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+]
+"""A piece of another Kubernetes object. Spelt out, such pieces would be most of the definition, so
+they are passed on as they stand; the API server checks them when they become part of a child."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, WithJsonSchema
 
-from ragdeploy_operator.api.common import ObjectName
+from ragdeploy_operator.api.common import AsInCluster, ObjectName
 from ragdeploy_operator.api.labels import QUALIFIED_NAME, Annotations, Labels, are_qualified
 from ragdeploy_operator.api.model import Model, Rule
 
 OWN_ANNOTATIONS = "ragdeploy.io/"
 """Begins the names of the annotations by which the operator rolls pods."""
-
-AsInPod = Annotated[
-    dict[str, Any],
-    WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
-]
-"""A piece of a Pod. Spelt out it would be a third of the whole definition, so it is passed on as
-it stands; the API server checks it when it becomes part of a workload."""
 
 PodsOrPercent = Annotated[
     int | str,
@@ -100,13 +93,13 @@ class Toleration(Model):
 class Affinity(Model):
     """Which nodes, and nearness to which other pods, the pods want or need."""
 
-    node_affinity: AsInPod | None = Field(
+    node_affinity: AsInCluster | None = Field(
         None, description="As in a Pod: kubectl explain pod.spec.affinity.nodeAffinity."
     )
-    pod_affinity: AsInPod | None = Field(
+    pod_affinity: AsInCluster | None = Field(
         None, description="As in a Pod: kubectl explain pod.spec.affinity.podAffinity."
     )
-    pod_anti_affinity: AsInPod | None = Field(
+    pod_anti_affinity: AsInCluster | None = Field(
         None, description="As in a Pod: kubectl explain pod.spec.affinity.podAntiAffinity."
     )
 

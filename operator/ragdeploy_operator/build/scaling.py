@@ -37,7 +37,14 @@ def autoscaler(resource: RagDeployment) -> list[Manifest]:
                 "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
                 "minReplicas": scaling.min_replicas,
                 "maxReplicas": scaling.max_replicas,
-                "metrics": [{"type": "ContainerResource", "containerResource": cpu}],
+                "metrics": [
+                    {"type": "ContainerResource", "containerResource": cpu},
+                    *(
+                        one.model_dump(mode="json", by_alias=True, exclude_none=True)
+                        for one in scaling.metrics
+                    ),
+                ],
+                **({"behavior": scaling.behavior} if scaling.behavior else {}),
             },
         )
     ]

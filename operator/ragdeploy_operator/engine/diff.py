@@ -33,6 +33,8 @@ _CONTAINER_PORT = ("containerPort", "protocol")
 _SERVICE_PORT = ("port", "protocol")
 
 _QUANTITIES = frozenset({"requests", "limits", "capacity"})
+_TARGETS = frozenset({"value", "averageValue"})
+"""Quantities in the field ``target`` of an autoscaler's metric."""
 
 
 def differences(wanted: Any, there: Any) -> Iterator[str]:
@@ -50,7 +52,7 @@ def _differences(wanted: Any, there: Any, path: str) -> Iterator[str]:
             below = f"{path}.{name}" if path else name
             if name not in there:
                 yield below
-            elif field in _QUANTITIES:
+            elif field in _QUANTITIES or (field == "target" and name in _TARGETS):
                 if not _same_quantity(value, there[name]):
                     yield below
             else:

@@ -161,11 +161,12 @@ def _scaling(facts: Facts) -> Iterator[Finding]:
         if conditions[kind]["status"] != "True":
             yield _not_scaling(facts, name, conditions[kind])
             return
+    more = f", and by {len(wanted.metrics)} more metrics" if wanted.metrics else ""
     yield good(
         SCALING,
         "Active",
         f"Between {wanted.min_replicas} and {wanted.max_replicas} pods, aiming at "
-        f"{wanted.target_cpu_utilization_percentage} % of the requested CPU.",
+        f"{wanted.target_cpu_utilization_percentage} % of the requested CPU{more}.",
     )
 
 
@@ -180,7 +181,7 @@ def _not_scaling(facts: Facts, name: str, condition: Json) -> Finding:
             "The cluster measures no CPU use, so the number of pods stays as it is. Install "
             "metrics-server, or set spec.api.autoscaling.enabled to false."
         )
-    elif reason.startswith("FailedGet"):
+    elif reason in ("FailedGetResourceMetric", "FailedGetContainerResourceMetric"):
         words = (
             f"HorizontalPodAutoscaler {name} gets no CPU use of the pods yet, so their number "
             f"stays as it is. If that lasts: kubectl top pod -n {facts.resource.namespace}"

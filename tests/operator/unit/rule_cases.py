@@ -137,6 +137,12 @@ def service_pods(part: str) -> list[Case]:
             accepted=at(part, extraEnv=[{"name": "RAG_LOG_LEVEL", "value": "DEBUG"}]),
         ),
         Case(
+            path=f"{path}.autoscaling.metrics",
+            words="a metric needs the field that its type names",
+            refused=at(part, autoscaling={"metrics": [{"type": "Pods", "object": {}}]}),
+            accepted=at(part, autoscaling={"metrics": [{"type": "Pods", "pods": {}}]}),
+        ),
+        Case(
             path=f"{path}.extraEnv",
             words="a variable of extraEnv needs either value or valueFrom",
             refused=at(part, extraEnv=[{"name": "A"}]),

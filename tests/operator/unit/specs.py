@@ -29,6 +29,19 @@ PEERS = [
 EXAMPLES: dict[str, list[Any]] = {
     "allowedFrom": PEERS,
     "allowedTo": PEERS,
+    "metrics": [
+        [],
+        [
+            {
+                "type": "Pods",
+                "pods": {
+                    "metric": {"name": "questions"},
+                    "target": {"type": "AverageValue", "averageValue": "10"},
+                },
+            }
+        ],
+    ],
+    "behavior": [{"scaleDown": {"stabilizationWindowSeconds": 60}}],
     "maxUnavailable": [1, 7, "25%"],
     "extraEnv": [
         [],

@@ -49,6 +49,17 @@ def test_the_autoscaler_aims_at_the_cpu_of_our_container() -> None:
     assert metric["containerResource"]["target"]["averageUtilization"] == 55
 
 
+def test_more_metrics_are_added_to_the_cpu_and_the_behaviour_is_passed_on() -> None:
+    queue = {"type": "External", "external": {"metric": {"name": "queue"}}}
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": 60}}
+    built = children({"api": {"autoscaling": {"metrics": [queue], "behavior": behavior}}})
+    spec = built["HorizontalPodAutoscaler", "docs-api"]["spec"]
+    assert [metric["type"] for metric in spec["metrics"]] == ["ContainerResource", "External"]
+    assert spec["metrics"][1] == queue
+    assert spec["behavior"] == behavior
+    assert "behavior" not in children()["HorizontalPodAutoscaler", "docs-api"]["spec"]
+
+
 def test_a_single_pod_does_not_hold_up_the_drain_of_its_node() -> None:
     spec = {"api": {"replicas": 1, "autoscaling": {"enabled": False}}}
     budget = children(spec)["PodDisruptionBudget", "docs-api"]["spec"]

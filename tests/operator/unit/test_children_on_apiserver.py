@@ -35,13 +35,28 @@ PLACEMENT: Json = {
     ],
     "podAnnotations": {"sidecar.istio.io/inject": "false"},
 }
+METRICS: Json = {
+    "metrics": [
+        {
+            "type": "Pods",
+            "pods": {
+                "metric": {"name": "questions_in_flight"},
+                "target": {"type": "AverageValue", "averageValue": "10"},
+            },
+        }
+    ],
+    "behavior": {
+        "scaleUp": {"policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}]},
+        "scaleDown": {"stabilizationWindowSeconds": 600},
+    },
+}
 SPECS: dict[str, Json] = {
     "minimal": {},
     "everything set": {
         "image": {"tag": "1", "pullSecrets": [{"name": "registry"}]},
         "api": {
             "replicas": 3,
-            "autoscaling": {"minReplicas": 3, "maxReplicas": 30},
+            "autoscaling": {"minReplicas": 3, "maxReplicas": 30, **METRICS},
             "resources": {
                 "requests": {"cpu": "1000m", "memory": "0.5Gi", "ephemeral-storage": "1024Mi"},
                 "limits": {"cpu": "2500m", "memory": "1.5Gi", "ephemeral-storage": "2Gi"},

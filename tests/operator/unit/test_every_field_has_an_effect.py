@@ -42,6 +42,8 @@ EXAMPLES: dict[str, list[Any]] = {
     "nodeAffinity": [{"one": []}, {"two": []}],
     "podAffinity": [{"one": []}, {"two": []}],
     "podAntiAffinity": [{"one": []}, {"two": []}],
+    "metrics": [[], [{"type": "Pods", "pods": {}}]],
+    "behavior": [{"scaleUp": {}}, {"scaleDown": {}}],
     "maxUnavailable": [1, 2, "50%"],
     "topologySpread": [[], [{"topologyKey": "rack"}], [{"topologyKey": "rack", "maxSkew": 2}]],
     "tolerations": [[{"key": "gpu"}], [{"key": "gpu", "effect": "NoSchedule"}]],
