@@ -66,6 +66,13 @@ NAMESPACED: tuple[Rule, ...] = (
         why="children",
     ),
     Rule(
+        group="gateway.networking.k8s.io",
+        resources=("httproutes",),
+        verbs=MANAGE,
+        why="children, where the Gateway API is installed",
+        optional=True,
+    ),
+    Rule(
         group="monitoring.coreos.com",
         resources=("servicemonitors",),
         verbs=MANAGE,

@@ -11,6 +11,7 @@ from tests.controlplane.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
     HORIZONTAL_POD_AUTOSCALER,
+    HTTP_ROUTE,
     INGRESS,
     NETWORK_POLICY,
     POD_DISRUPTION_BUDGET,
@@ -49,6 +50,8 @@ ALL_CHILDREN = frozenset(
 """Children of a resource with an empty spec: kind, and name after the resource's own."""
 
 WRITTEN_KINDS = (*{kind for kind, _ in ALL_CHILDREN}, INGRESS)
+OPTIONAL_KINDS = (HTTP_ROUTE, SERVICE_MONITOR)
+"""Of other projects."""
 
 _EVENTS = Kind("events.k8s.io/v1", "Event")
 
@@ -132,7 +135,7 @@ class Bundle:
 
     def children(self) -> dict[tuple[Kind, str], Object]:
         """All that is there of the kinds that the operator writes, by kind and suffix."""
-        kinds = (*WRITTEN_KINDS, *([SERVICE_MONITOR] if self._serves(SERVICE_MONITOR) else []))
+        kinds = (*WRITTEN_KINDS, *filter(self._serves, OPTIONAL_KINDS))
         return {
             (kind, obj["metadata"]["name"].removeprefix(f"{self.name}-")): obj
             for kind in kinds

@@ -16,6 +16,7 @@ from tests.controlplane.kinds import (
     STATEFUL_SET,
 )
 from tests.operator.bundle import ALL_CHILDREN, Bundle, writes_of_operator
+from tests.operator.definitions import SERVICE_MONITORS
 from tests.support.operator import USER
 from tests.support.waiting import eventually
 
@@ -238,36 +239,3 @@ def make_secret(cluster, namespace, name, **values):
         },
         namespace=namespace,
     )
-
-
-SERVICE_MONITORS = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "servicemonitors.monitoring.coreos.com"},
-    "spec": {
-        "group": "monitoring.coreos.com",
-        "scope": "Namespaced",
-        "names": {
-            "kind": "ServiceMonitor",
-            "listKind": "ServiceMonitorList",
-            "plural": "servicemonitors",
-            "singular": "servicemonitor",
-        },
-        "versions": [
-            {
-                "name": "v1",
-                "served": True,
-                "storage": True,
-                "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object",
-                        "properties": {
-                            "spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-                        },
-                    }
-                },
-            }
-        ],
-    },
-}
-"""The kind of the Prometheus Operator, as far as the API server cares."""

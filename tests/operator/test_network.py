@@ -1,8 +1,18 @@
 """How callers outside the cluster come to the API, and what is told of it."""
 
-from tests.controlplane.kinds import INGRESS, NETWORK_POLICY, SERVICE
+from tests.controlplane.kinds import (
+    CUSTOM_RESOURCE_DEFINITION,
+    HTTP_ROUTE,
+    INGRESS,
+    NETWORK_POLICY,
+    SERVICE,
+)
+from tests.operator.bundle import writes_of_operator
+from tests.operator.definitions import HTTP_ROUTES
 from tests.support.waiting import eventually
 
+EDGE = {"name": "edge", "namespace": "infra", "sectionName": "https"}
+GATEWAY = {"gateway": {"parentRefs": [EDGE], "hostnames": ["*.example.com", "rag.example.com"]}}
 HOST = {"className": "nginx", "host": "rag.example.com"}
 
 
@@ -34,6 +44,49 @@ def test_the_address_of_an_ingress_for_any_name_is_its_url(cluster, bundle, name
     docs.wait_child(INGRESS, "api")
     give_address(cluster, INGRESS, namespace, hostname="lb.example.net")
     wait_endpoint(docs, "http://lb.example.net")
+
+
+def test_a_route_is_made_once_the_gateway_api_is_installed(cluster, operator, bundle, namespace):
+    docs = bundle(network=GATEWAY)
+    docs.wait_condition("NetworkReady", "False", reason="KindMissing")
+    docs.wait_children()
+    wait_endpoint(docs, f"http://docs-api.{namespace}.svc:8000")
+    cluster.api.define(HTTP_ROUTES)
+    try:
+        docs.wait_child(HTTP_ROUTE, "api")
+        wait_endpoint(docs, "https://rag.example.com")
+        told = docs.wait_condition("NetworkReady", "False", reason="NotAccepted")["message"]
+        assert "infra/edge" in told
+
+        answer(cluster, namespace, "ResolvedRefs", "False", "RefNotPermitted", "not from here")
+        told = docs.wait_condition("NetworkReady", "False", reason="RefNotPermitted")["message"]
+        assert told == (
+            "Gateway infra/edge (https) does not serve HTTPRoute docs-api: not from here."
+        )
+        answer(cluster, namespace, "Accepted", "True", "Accepted", "")
+        docs.wait_condition("NetworkReady", "True")
+        operator.wait_idle()
+        before = cluster.audit.mark()
+        answer(cluster, namespace, "Programmed", "True", "Programmed", "")
+        operator.wait_idle()
+        assert writes_of_operator(cluster.audit.since(before), namespace) == ()
+
+        docs.apply()
+        docs.wait_gone(HTTP_ROUTE, "api")
+        docs.apply(network=GATEWAY)
+        docs.wait_child(HTTP_ROUTE, "api")
+    finally:
+        cluster.api.delete(CUSTOM_RESOURCE_DEFINITION, HTTP_ROUTES["metadata"]["name"])
+    docs.wait_condition("NetworkReady", "False", reason="KindMissing", timeout=60)
+    assert operator.process.running
+
+
+def answer(cluster, namespace, kind, status, reason, message):
+    """What the controller of a Gateway would write."""
+    condition = {"type": kind, "status": status, "reason": reason, "message": message}
+    parent = {"parentRef": EDGE, "controllerName": "test/gateway", "conditions": [condition]}
+    body = {"status": {"parents": [parent]}}
+    cluster.api.patch(HTTP_ROUTE, "docs-api", body, namespace=namespace, subresource="status")
 
 
 def test_the_address_of_a_load_balancer_is_the_url(cluster, bundle, namespace):

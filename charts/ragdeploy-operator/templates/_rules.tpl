@@ -33,6 +33,10 @@
 - apiGroups: [networking.k8s.io]
   resources: [ingresses, networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
+# children, where the Gateway API is installed
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [get, list, watch, create, patch, delete]
 # children, where the Prometheus Operator is installed
 - apiGroups: [monitoring.coreos.com]
   resources: [servicemonitors]

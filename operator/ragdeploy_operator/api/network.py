@@ -15,6 +15,7 @@ _DOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 HostName = Annotated[str, StringConstraints(pattern=f"^{_DOMAIN}$", max_length=253)]
 
 
+RouteHostName = Annotated[str, StringConstraints(pattern=rf"^(\*\.)?{_DOMAIN}$", max_length=253)]
 Cidr = Annotated[
     str,
     StringConstraints(pattern=r"^([0-9.]{7,15}/[0-9]{1,2}|[0-9a-f:.]+/[0-9]{1,3})$", max_length=64),
@@ -79,6 +80,46 @@ class Ingress(Model):
         ),
         names_rule("ingress", "annotations", "annotations"),
     )
+
+
+class ParentRef(Model):
+    """A Gateway, or one of its listeners."""
+
+    name: ObjectName = Field(description="Name of the Gateway.")
+    namespace: ObjectName | None = Field(
+        None, description="Its namespace; the resource's own when absent."
+    )
+    section_name: ObjectName | None = Field(
+        None, description="Name of a listener; all that fit when absent."
+    )
+    port: int | None = Field(
+        None, ge=1, le=65535, description="Port of a listener; all that fit when absent."
+    )
+
+
+class Gateway(Model):
+    """An HTTPRoute of the Gateway API, for callers outside the cluster."""
+
+    parent_refs: tuple[ParentRef, ...] = Field(
+        min_length=1,
+        max_length=32,
+        description="Gateways to which the route is attached. One by port 443, or by a listener "
+        "whose name begins with https, makes the endpoint an https one.",
+    )
+    hostnames: tuple[RouteHostName, ...] = Field(
+        (),
+        max_length=16,
+        description="Names by which callers reach it, such as rag.example.com or *.example.com; "
+        "those of the Gateway when absent.",
+    )
+
+    @property
+    def is_https(self) -> bool:
+        """Whether a listener is named that can only be one for HTTPS."""
+        return any(
+            ref.port == 443 or (ref.section_name or "").startswith("https")
+            for ref in self.parent_refs
+        )
 
 
 class LabelSelector(Model):
@@ -153,6 +194,10 @@ class Network(Model):
     service: ApiService = Field(ApiService(), description="The Service in front of the API.")
     ingress: Ingress | None = Field(
         None, description="Make an Ingress, for callers outside the cluster; none when absent."
+    )
+    gateway: Gateway | None = Field(
+        None,
+        description="Make an HTTPRoute, where the cluster has that kind; none when absent.",
     )
     network_policy: NetworkPolicy = Field(
         NetworkPolicy(), description="Who may talk to the pods, and whom they may talk to."

@@ -40,6 +40,7 @@ def build(resource: RagDeployment, context: BuildContext) -> list[Manifest]:
         *scaling.autoscaler(resource),
         *scaling.disruption_budget(resource),
         *ingress.ingress(resource),
+        *ingress.route(resource, context),
         *monitoring.service_monitor(resource, context),
     ]
     return [*network_policies(resource, children), *children]

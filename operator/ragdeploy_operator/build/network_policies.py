@@ -166,7 +166,9 @@ def _outside(resource: RagDeployment, children: Sequence[Manifest]) -> Iterator[
 def _addresses(resource: RagDeployment) -> Iterator[str]:
     """Yield all URLs in the settings, and those that the service falls back to."""
     spec = resource.spec
-    yield from (value for _, value in sorted(environment(resource).items()) if "://" in value)
+    settings = [value for _, value in sorted(environment(resource).items())]
+    settings += [variable.value for variable in spec.api.extra_env if variable.value]
+    yield from (value for value in settings if "://" in value)
     if spec.llm and spec.llm.base_url is None:
         yield _OPENAI
     if spec.embedding.is_openai and spec.embedding.base_url is None:

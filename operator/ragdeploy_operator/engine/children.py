@@ -13,6 +13,7 @@ from ragdeploy_operator.build import Manifest
 from ragdeploy_operator.engine.kinds import (
     AUTOSCALER,
     DEPLOYMENT,
+    HTTP_ROUTE,
     INGRESS,
     NETWORK_POLICY,
     SERVICE_MONITOR,
@@ -25,11 +26,12 @@ _TIERS = {
     DEPLOYMENT.kind: 1,
     STATEFUL_SET.kind: 1,
     AUTOSCALER.kind: 2,
+    HTTP_ROUTE.kind: 2,
     INGRESS.kind: 2,
     SERVICE_MONITOR.kind: 2,
 }
 
-_GO_AT_ONCE = frozenset({AUTOSCALER.kind, INGRESS.kind, SERVICE_MONITOR.kind})
+_GO_AT_ONCE = frozenset({AUTOSCALER.kind, HTTP_ROUTE.kind, INGRESS.kind, SERVICE_MONITOR.kind})
 
 
 def ref_of(manifest: Manifest) -> Ref:

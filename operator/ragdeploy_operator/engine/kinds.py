@@ -26,6 +26,9 @@ INGRESS = Kind(group="networking.k8s.io", version="v1", kind="Ingress", plural="
 NETWORK_POLICY = Kind(
     group="networking.k8s.io", version="v1", kind="NetworkPolicy", plural="networkpolicies"
 )
+HTTP_ROUTE = Kind(
+    group="gateway.networking.k8s.io", version="v1", kind="HTTPRoute", plural="httproutes"
+)
 SERVICE_MONITOR = Kind(
     group="monitoring.coreos.com", version="v1", kind="ServiceMonitor", plural="servicemonitors"
 )
@@ -58,7 +61,7 @@ CHILDREN = (
 )
 """Kinds that every cluster serves and that ``build`` may return."""
 
-OPTIONAL_CHILDREN = (SERVICE_MONITOR,)
+OPTIONAL_CHILDREN = (HTTP_ROUTE, SERVICE_MONITOR)
 """Kinds that come with other projects; children of them are made where they are served."""
 
 WITNESSES = (POD, CLAIM, ENDPOINT_SLICE)

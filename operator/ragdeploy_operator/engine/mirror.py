@@ -20,6 +20,7 @@ _LABELS = {kinds.CLAIM: names.NAME_LABEL}  # claims get their labels from the wo
 _PROJECTIONS: Mapping[Kind, projection.Projection] = {
     kinds.SERVICE: projection.exposed,
     kinds.INGRESS: projection.exposed,
+    kinds.HTTP_ROUTE: projection.route,
     kinds.DEPLOYMENT: projection.workload,
     kinds.STATEFUL_SET: projection.workload,
     kinds.AUTOSCALER: projection.autoscaler,

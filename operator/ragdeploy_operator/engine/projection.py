@@ -43,6 +43,18 @@ def exposed(obj: Json) -> Json:
     return {**child(obj), "status": {"addresses": addresses}}
 
 
+def route(obj: Json) -> Json:
+    """An HTTPRoute: with what the Gateways say to it."""
+    parents = [
+        {
+            "parentRef": _pick(parent["parentRef"], "namespace", "name", "sectionName"),
+            "conditions": _conditions(parent),
+        }
+        for parent in obj.get("status", {}).get("parents") or ()
+    ]
+    return {**child(obj), "status": {"parents": parents}}
+
+
 def workload(obj: Json) -> Json:
     """A Deployment or StatefulSet: with its counts, its conditions, and who scales it."""
     status = obj.get("status", {})

@@ -27,6 +27,7 @@ PEERS = [
     [{"namespaceSelector": {"matchLabels": {"team": "a"}}, "podSelector": {}}],
 ]
 EXAMPLES: dict[str, list[Any]] = {
+    "hostnames": [[], ["rag.example.com", "*.example.com"]],
     "allowedFrom": PEERS,
     "allowedTo": PEERS,
     "metrics": [

@@ -115,6 +115,7 @@ def test_the_redis_rolls_alone_for_its_own_memory() -> None:
         {"api": {"autoscaling": {"maxReplicas": 20}}},
         {"monitoring": {"serviceMonitor": {"interval": "5s"}}},
         {"network": {"service": {"type": "NodePort"}, "ingress": {"host": "rag.example.com"}}},
+        {"network": {"gateway": {"parentRefs": [{"name": "edge"}]}}},
         {"network": {"networkPolicy": {"allowedFrom": [{"podSelector": {}}]}}},
         {"persistentVolumeClaimPolicy": "Delete"},
         {"vectorStore": {"managed": {"storage": {"size": "20Gi"}}}},

@@ -22,6 +22,7 @@ SURROUNDINGS: dict[str, Json] = {
     "vectorStore.external": {
         "vectorStore": {"external": {"uri": "http://one", "tokenSecretRef": SECRET}}
     },
+    "network.gateway": {"network": {"gateway": {"parentRefs": [{"name": "edge"}]}}},
     "network.ingress.tls": {"network": {"ingress": {"host": "one", "tls": {}}}},
 }
 """What a field needs around it to mean anything, by the longest matching path."""
@@ -36,6 +37,8 @@ EXAMPLES: dict[str, list[Any]] = {
     "annotations": [{"team": "one"}, {"team": "two"}],
     "allowedFrom": [None, [], [{"podSelector": {}}]],
     "allowedTo": [[{"podSelector": {}}], [{"namespaceSelector": {}}]],
+    "parentRefs": [[{"name": "edge"}], [{"name": "edge", "namespace": "infra"}]],
+    "hostnames": [["rag.example.com"], ["*.example.com"]],
     "labels": [{"team": "one"}, {"team": "two"}],
     "nodeSelector": [{"disk": "ssd"}, {"disk": "hdd"}],
     "podAnnotations": [{"team": "one"}, {"team": "two"}],

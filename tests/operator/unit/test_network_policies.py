@@ -89,6 +89,11 @@ def test_a_bundle_that_needs_nobody_talks_to_nobody() -> None:
         ({"llm": {"baseURL": "http://vllm/v1"}}, STRANGER, 8000),
         ({"embedding": {"provider": "openai", "model": "m", "apiKeySecretRef": KEY}}, Host(), 443),
         ({"embedding": {"backend": "torch", "model": "intfloat/e5-small"}}, Host(), 443),
+        (
+            {"api": {"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]}},
+            STRANGER,
+            3128,
+        ),
         ({"vectorStore": {"external": {"uri": "https://in01.zillizcloud.com"}}}, Host(), 443),
         ({"vectorStore": {"external": {"uri": "http://milvus.web.svc:19530"}}}, WEB, 19530),
         ({"cache": {"external": {"urlSecretRef": KEY}}}, Host(), 14711),
