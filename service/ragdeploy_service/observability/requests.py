@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
-from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -83,4 +83,4 @@ def _caller(scope: Scope) -> dict[str, str]:
 def _request_id(scope: Scope) -> str:
     """Use the caller's id if it is a plain word, so that it cannot forge lines of the log."""
     given = Headers(scope=scope).get("x-request-id", "")
-    return given if _ID.fullmatch(given) else uuid4().hex
+    return given if _ID.fullmatch(given) else secrets.token_hex(16)
