@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -72,6 +73,39 @@ async def test_nothing_outlives_its_epoch(cache):
     found = await cache.get(HERE, "key")
     assert found.answer is None
     assert found.epoch != before
+
+
+async def test_each_of_many_who_look_at_once_finds_what_is_kept_for_it(cache):
+    places = [HERE, ELSEWHERE] * 40
+    for number, place in enumerate(places):
+        if number % 3:
+            epoch = (await cache.get(place, f"key {number}")).epoch
+            answer = replace(ANSWER, text=f"answer {number}")
+            await cache.put(place, f"key {number}", answer, epoch=epoch)
+    looks = (cache.get(place, f"key {number}") for number, place in enumerate(places))
+    found = [lookup.answer for lookup in await asyncio.gather(*looks)]
+    assert [answer and answer.text for answer in found] == [
+        f"answer {number}" if number % 3 else None for number in range(len(places))
+    ]
+
+
+async def test_who_looks_after_a_change_knows_it_though_others_look_at_the_same_time(cache):
+    await cache.put(HERE, "key", ANSWER, epoch=(await cache.get(HERE, "key")).epoch)
+    looking = [asyncio.create_task(cache.get(HERE, "key")) for _ in range(5)]
+    await asyncio.sleep(0)  # they have begun
+    await cache.advance(HERE)
+    assert (await cache.get(HERE, "key")).answer is None
+    await asyncio.gather(*looking)
+
+
+async def test_who_stops_looking_takes_nothing_from_others(cache):
+    await cache.put(HERE, "key", ANSWER, epoch=(await cache.get(HERE, "key")).epoch)
+    looking = [asyncio.create_task(cache.get(HERE, "key")) for _ in range(5)]
+    await asyncio.sleep(0)
+    for impatient in looking[::2]:
+        impatient.cancel()
+    found = [await looker for looker in looking[1::2]]
+    assert [lookup.answer for lookup in found] == [ANSWER, ANSWER]
 
 
 async def test_an_epoch_is_of_one_collection(cache):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 from redis.asyncio import Redis
@@ -16,6 +16,7 @@ from ragdeploy_service.adapters.redis.client import confirmed
 from ragdeploy_service.rag.caching import records as cache
 from ragdeploy_service.rag.caching.records import Kept
 from ragdeploy_service.rag.concurrency.breaker import Breaker
+from ragdeploy_service.rag.concurrency.coalescing import Coalescer
 from ragdeploy_service.rag.errors import CacheUnavailable
 from ragdeploy_service.rag.models import Answer, CollectionId
 from ragdeploy_service.rag.ports import Lookup
@@ -25,6 +26,9 @@ from ragdeploy_service.rag.ports import Lookup
 _COOL_DOWN_SECONDS = 2.0
 
 _CONFIRM_SECONDS = 0.2
+
+# Answers that are read in one step; at 5 kB each it takes less than a millisecond.
+_READ_AT_ONCE = 64
 
 # In: holder, milliseconds.
 _ACQUIRE = """
@@ -38,6 +42,9 @@ return 1
 _RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 """
+
+_Wanted: TypeAlias = tuple[CollectionId, str]
+"""The key of an answer, and the collection that it is of."""
 
 _log = structlog.get_logger(__name__)
 
@@ -60,20 +67,38 @@ class RedisCache:
         self._breaker = Breaker(
             "answer cache", failure=CacheUnavailable, failures=1, seconds=_COOL_DOWN_SECONDS
         )
+        # While one look is under way, those that come next are collected and go out as one: under
+        # load a look costs a fraction of a round trip, and is no older than whoever asked for it.
+        self._looks: Coalescer[None, _Wanted, Lookup] = Coalescer(
+            self._look, concurrency=1, most=_READ_AT_ONCE
+        )
         self._release = redis.register_script(_RELEASE)
         self._acquire = redis.register_script(_ACQUIRE)
 
     async def get(self, collection: CollectionId, key: str) -> Lookup:
-        epoch_key = self._epoch_key(collection)
+        return await self._looks.submit(None, (collection, key))
+
+    async def _look(self, _: None, wanted: Sequence[_Wanted]) -> list[Lookup]:
+        collections = list(dict.fromkeys(collection for collection, _ in wanted))
+        keys = list(dict.fromkeys(key for _, key in wanted))
         with self._breaker.call(), _guarded():
-            word, mark, record = await self._redis.mget(
-                epoch_key, self._mark_key(collection), self._answer_key(key)
+            values = await self._redis.mget(
+                *map(self._epoch_key, collections),
+                *map(self._mark_key, collections),
+                *map(self._answer_key, keys),
             )
-            if word is None:
-                word = await self._begin(epoch_key)
-        epoch = cache.epoch_of(mark=(mark or b"").decode(), word=word.decode())
-        kept = cache.load(record, key=key) if record else None
-        return kept.seen(epoch=epoch, now=time.time()) if kept else Lookup(epoch=epoch)
+            count = len(collections)
+            words, marks, records = values[:count], values[count : 2 * count], values[2 * count :]
+            epochs = {
+                collection: cache.epoch_of(
+                    mark=(mark or b"").decode(),
+                    word=(word or await self._begin(self._epoch_key(collection))).decode(),
+                )
+                for collection, word, mark in zip(collections, words, marks, strict=True)
+            }
+        found = dict(zip(keys, records, strict=True))
+        now = time.time()
+        return [_seen(found[key], key, epoch=epochs[of], now=now) for of, key in wanted]
 
     async def put(self, collection: CollectionId, key: str, answer: Answer, *, epoch: str) -> None:
         expires = time.time() + self._ttl_seconds
@@ -137,6 +162,11 @@ class RedisCache:
 
     def _answer_key(self, key: str) -> str:
         return f"{self._namespace}:answer:{key}"
+
+
+def _seen(record: bytes | None, key: str, *, epoch: str, now: float) -> Lookup:
+    kept = cache.load(record, key=key) if record else None
+    return kept.seen(epoch=epoch, now=now) if kept else Lookup(epoch=epoch)
 
 
 @contextmanager

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from ragdeploy_service.rag.models import Answer, AnswerMode, Chunk, Part, Passage, Usage
@@ -18,7 +20,15 @@ from ragdeploy_service.rag.ports import Lookup
 from ragdeploy_service.rag.question import Question
 
 # Raise it when the same inputs would give another answer or another record.
-_VERSION = 4
+_VERSION = 5
+
+# Answers that stay parsed while they are asked for: with their records some 5 MB.
+_PARSED = 256
+
+# What is about one request, or stands in the key in another form. Any other field of a question,
+# one that is still to come too, tells answers apart.
+_APART = {"text", "use_cache", "timeout", "min_epoch"}
+_asked = attrgetter(*(field.name for field in fields(Question) if field.name not in _APART))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +42,9 @@ class KeyBase:
 
     def key(self, question: Question) -> str:
         """Name the answer to a question: 64 hex digits, the same on every replica."""
-        asked = asdict(question)
-        for about_this_request in ("use_cache", "timeout", "min_epoch"):
-            del asked[about_this_request]
-        material = {"version": _VERSION, **asdict(self), **asked, "text": question.canonical}
-        return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()
+        ours = (_VERSION, self.store, self.embedding, self.llm, self.prompt)
+        material = (*ours, question.canonical, *_asked(question))
+        return hashlib.sha256(json.dumps(material, default=repr).encode()).hexdigest()
 
 
 def epoch_of(*, mark: str, word: str) -> str:
@@ -70,8 +78,11 @@ def dump(kept: Kept, *, key: str) -> bytes:
     return json.dumps(record, ensure_ascii=False).encode()
 
 
+@lru_cache(_PARSED)
 def load(record: bytes, *, key: str) -> Kept | None:
     """Read an answer back; None if it was kept for another question.
+
+    Equal records are read once, and so give the same object: nobody may change it.
 
     The key is checked although the store was asked for it, because a cancelled
     call can leave a connection one reply behind (redis-py#2665).
