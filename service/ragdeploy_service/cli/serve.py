@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -125,6 +126,9 @@ class _Server(DrainingServer):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_started()
+        # What is there now stays. The garbage collector would look through it again and again: some
+        # hundred thousand objects, a third of the time that went into an answer from the cache.
+        gc.freeze()
 
 
 def _greet(settings: ServiceSettings) -> None:
