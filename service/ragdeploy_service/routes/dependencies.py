@@ -1,4 +1,4 @@
-"""What a route can ask for."""
+"""What a route can ask for; those of `JsonRoute` ask the request."""
 
 from __future__ import annotations
 
@@ -10,14 +10,24 @@ from ragdeploy_service.rag.access import Principal
 from ragdeploy_service.services import Services
 
 
-async def _services(request: Request) -> Services:
+def services_of(request: Request) -> Services:
+    """What the service is made of."""
     services: Services = request.state.services
     return services
 
 
-async def _tenant(request: Request) -> str:
+def tenant_of(request: Request) -> str:
+    """Whose documents the request may see and change."""
     principal: Principal = request.state.principal
     return principal.tenant
+
+
+async def _services(request: Request) -> Services:
+    return services_of(request)
+
+
+async def _tenant(request: Request) -> str:
+    return tenant_of(request)
 
 
 Parts = Annotated[Services, Depends(_services)]

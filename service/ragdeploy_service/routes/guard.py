@@ -2,15 +2,15 @@
 
 >>> router = APIRouter(route_class=GuardedRoute)
 >>> @router.post("/query", dependencies=[needs(Access.QUERY)])
-... async def query(body: QueryRequest, account: Payer) -> Answer: ...
+... async def query(body: QueryRequest, request: Request) -> Answer: ...
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
-from fastapi import Depends, HTTPException, Request, Response
+from fastapi import Depends, HTTPException, Request, Response, params
 from fastapi.routing import APIRoute
 
 from ragdeploy_service.access.authentication import KEY_SCHEMES
@@ -41,8 +41,6 @@ class Need:
         principal: Principal = request.state.principal
         if self.access not in principal.scopes:
             raise HTTPException(403, f"This needs a key with the scope `{self.access}`.")
-        if "account" in request.scope["state"]:  # this request is counted already
-            return
         services: Services = request.state.services
         if self._most_bytes is not None:
             most = self._most_bytes
@@ -72,33 +70,40 @@ class GuardedRoute(APIRoute):
     Also says it in the OpenAPI document.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        scopes = [need.access.value for need in self._needs()]
+    def __init__(
+        self, *args: Any, dependencies: Sequence[params.Depends] | None = None, **kwargs: Any
+    ) -> None:
+        # Not FastAPI's to solve: it would come to them again, later.
+        self._needs, left = _parted(dependencies or ())
+        super().__init__(*args, dependencies=left, **kwargs)
+        scopes = [need.access.value for need in self._needs]
         self.openapi_extra = {
             "security": [{scheme: scopes} for scheme in KEY_SCHEMES],
             **(self.openapi_extra or {}),
         }
 
+    async def guard(self, request: Request) -> None:
+        """Let a request in; raises what `Need` does."""
+        for need in self._needs:
+            await need(request)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        needs = self._needs()
 
         async def guarded(request: Request) -> Response:
-            for need in needs:
-                await need(request)
+            await self.guard(request)
             return await handle(request)
 
         return guarded
 
-    def _needs(self) -> list[Need]:
-        return [each.dependency for each in self.dependencies if isinstance(each.dependency, Need)]
+
+def _parted(dependencies: Sequence[params.Depends]) -> tuple[list[Need], list[params.Depends]]:
+    """Separate needs from other dependencies."""
+    needs = [each.dependency for each in dependencies if isinstance(each.dependency, Need)]
+    return needs, [each for each in dependencies if not isinstance(each.dependency, Need)]
 
 
-async def _account(request: Request) -> Account:
+def account_of(request: Request) -> Account:
+    """The account of whoever asks; only for routes with `needs`."""
     account: Account = request.state.account
     return account
-
-
-Payer = Annotated[Account, Depends(_account)]
-"""The account of whoever asks; only for routes with `needs`."""

@@ -12,12 +12,13 @@ from ragdeploy_service.rag.access import Access
 from ragdeploy_service.routes import answers
 from ragdeploy_service.routes.answer_events import EVENTS_SCHEMA, event_stream
 from ragdeploy_service.routes.answers import QueryResponse, RetrieveResponse, as_json
-from ragdeploy_service.routes.dependencies import Parts, Tenant
-from ragdeploy_service.routes.guard import GuardedRoute, Payer, needs
+from ragdeploy_service.routes.dependencies import services_of, tenant_of
+from ragdeploy_service.routes.guard import account_of, needs
+from ragdeploy_service.routes.json_route import JsonRoute
 from ragdeploy_service.routes.leaving import while_connected
 from ragdeploy_service.routes.questions import QUESTION_BYTES, QueryRequest, RetrieveRequest
 
-router = APIRouter(tags=["ask"], route_class=GuardedRoute)
+router = APIRouter(tags=["ask"], route_class=JsonRoute)
 
 _PROBLEMS = documented(401, 403, 404, 413, 415, 422, 429, 503, 504)
 _STREAM: dict[int | str, dict[str, Any]] = {
@@ -32,9 +33,7 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     responses=_PROBLEMS | _STREAM,
     summary="Answer a question",
 )
-async def query(
-    body: QueryRequest, request: Request, parts: Parts, tenant: Tenant, account: Payer
-) -> Response:
+async def query(body: QueryRequest, request: Request) -> Response:
     """Answer a question from the indexed documents.
 
     Without a language model, or when it does not answer, the answer quotes the
@@ -46,7 +45,8 @@ async def query(
     language model break off, it replaces the messages. `error` is a problem on the way.
     """
     started = time.perf_counter()
-    question = body.to_domain(parts.settings, tenant=tenant, use_cache=body.use_cache)
+    parts, account = services_of(request), account_of(request)
+    question = body.to_domain(parts.settings, tenant=tenant_of(request), use_cache=body.use_cache)
     if body.stream:
         return await event_stream(question, account, request, parts, started=started)
     outcome = await while_connected(request, parts.pipeline.ask(question, account))
@@ -66,12 +66,12 @@ async def query(
     responses=_PROBLEMS,
     summary="Find passages for a question",
 )
-async def retrieve(
-    body: RetrieveRequest, request: Request, parts: Parts, tenant: Tenant
-) -> Response:
+async def retrieve(body: RetrieveRequest, request: Request) -> Response:
     """Find the passages that `/query` would answer from; asks no language model and no cache."""
     started = time.perf_counter()
-    found = await parts.pipeline.retrieve(body.to_domain(parts.settings, tenant=tenant))
+    parts = services_of(request)
+    question = body.to_domain(parts.settings, tenant=tenant_of(request))
+    found = await parts.pipeline.retrieve(question)
     return as_json(
         answers.passages(
             found, seconds=time.perf_counter() - started, request_id=request.state.request_id

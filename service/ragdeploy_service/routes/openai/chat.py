@@ -21,14 +21,15 @@ from ragdeploy_service.rag.errors import LanguageModelUnavailable, RagError
 from ragdeploy_service.routes import answers
 from ragdeploy_service.routes.answering import Begun, begin
 from ragdeploy_service.routes.answers import Source
-from ragdeploy_service.routes.dependencies import Parts, Tenant
+from ragdeploy_service.routes.dependencies import services_of, tenant_of
 from ragdeploy_service.routes.event_stream import EventStream
-from ragdeploy_service.routes.guard import GuardedRoute, Payer, needs
+from ragdeploy_service.routes.guard import account_of, needs
+from ragdeploy_service.routes.json_route import JsonRoute
 from ragdeploy_service.routes.leaving import while_connected
 from ragdeploy_service.routes.openai.chat_request import CHAT_BYTES, ChatRequest
 from ragdeploy_service.routes.openai.common import POST_ERRORS
 
-router = APIRouter(route_class=GuardedRoute)
+router = APIRouter(route_class=JsonRoute)
 
 _log = structlog.get_logger(__name__)
 
@@ -97,11 +98,10 @@ _CHUNKS: dict[int | str, dict[str, Any]] = {
     responses=POST_ERRORS | _CHUNKS,
     summary="Answer the last message of a conversation",
 )
-async def create_chat_completion(
-    body: ChatRequest, request: Request, parts: Parts, tenant: Tenant, account: Payer
-) -> Response:
+async def create_chat_completion(body: ChatRequest, request: Request) -> Response:
     """Answer from the indexed documents, as `/query` does."""
-    question = body.to_domain(parts.settings, tenant=tenant)
+    parts, account = services_of(request), account_of(request)
+    question = body.to_domain(parts.settings, tenant=tenant_of(request))
     head: dict[str, Any] = {
         "id": f"chatcmpl-{uuid4().hex}",
         "created": int(time.time()),
