@@ -74,7 +74,7 @@ NAMESPACED: tuple[Rule, ...] = (
     ),
     Rule(
         group="monitoring.coreos.com",
-        resources=("servicemonitors",),
+        resources=("prometheusrules", "servicemonitors"),
         verbs=MANAGE,
         why="children, where the Prometheus Operator is installed",
         optional=True,

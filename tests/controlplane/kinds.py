@@ -37,3 +37,4 @@ CUSTOM_RESOURCE_DEFINITION = Kind("apiextensions.k8s.io/v1", "CustomResourceDefi
 RAG_DEPLOYMENT = Kind("ragdeploy.io/v1alpha1", "RagDeployment")
 SERVICE_MONITOR = Kind("monitoring.coreos.com/v1", "ServiceMonitor")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute")
+PROMETHEUS_RULE = Kind("monitoring.coreos.com/v1", "PrometheusRule")

@@ -15,6 +15,7 @@ from tests.controlplane.kinds import (
     INGRESS,
     NETWORK_POLICY,
     POD_DISRUPTION_BUDGET,
+    PROMETHEUS_RULE,
     RAG_DEPLOYMENT,
     SECRET,
     SERVICE,
@@ -50,7 +51,7 @@ ALL_CHILDREN = frozenset(
 """Children of a resource with an empty spec: kind, and name after the resource's own."""
 
 WRITTEN_KINDS = (*{kind for kind, _ in ALL_CHILDREN}, INGRESS)
-OPTIONAL_KINDS = (HTTP_ROUTE, SERVICE_MONITOR)
+OPTIONAL_KINDS = (HTTP_ROUTE, PROMETHEUS_RULE, SERVICE_MONITOR)
 """Of other projects."""
 
 _EVENTS = Kind("events.k8s.io/v1", "Event")

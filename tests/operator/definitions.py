@@ -55,6 +55,10 @@ SERVICE_MONITORS = definition(
     group="monitoring.coreos.com", kind="ServiceMonitor", plural="servicemonitors"
 )
 
+PROMETHEUS_RULES = definition(
+    group="monitoring.coreos.com", kind="PrometheusRule", plural="prometheusrules"
+)
+
 _CORE_SERVICE: Object = {
     "group": STRING | {"default": ""},
     "kind": STRING | {"default": "Service"},

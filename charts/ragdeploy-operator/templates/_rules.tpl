@@ -39,7 +39,7 @@
   verbs: [get, list, watch, create, patch, delete]
 # children, where the Prometheus Operator is installed
 - apiGroups: [monitoring.coreos.com]
-  resources: [servicemonitors]
+  resources: [prometheusrules, servicemonitors]
   verbs: [get, list, watch, create, patch, delete]
 # why a part is not ready
 - apiGroups: [""]

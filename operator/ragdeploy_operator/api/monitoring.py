@@ -26,9 +26,27 @@ class ServiceMonitor(Model):
     rules = (names_rule("serviceMonitor", "labels", "labels"),)
 
 
+class PrometheusRule(Model):
+    """Alerts, as a PrometheusRule for the Prometheus Operator."""
+
+    enabled: bool | None = Field(
+        None,
+        description="Make a PrometheusRule: true, false, or when absent, "
+        "wherever the cluster has that kind.",
+    )
+    labels: Labels | None = Field(
+        None, description="Labels to add, by which a Prometheus selects it."
+    )
+
+    rules = (names_rule("prometheusRule", "labels", "labels"),)
+
+
 class Monitoring(Model):
     """What watches the bundle."""
 
     service_monitor: ServiceMonitor = Field(
         ServiceMonitor(), description="How Prometheus finds the API's metrics."
+    )
+    prometheus_rule: PrometheusRule = Field(
+        PrometheusRule(), description="When somebody is called: docs/runbooks tells what to do."
     )

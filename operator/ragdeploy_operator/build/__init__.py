@@ -42,5 +42,6 @@ def build(resource: RagDeployment, context: BuildContext) -> list[Manifest]:
         *ingress.ingress(resource),
         *ingress.route(resource, context),
         *monitoring.service_monitor(resource, context),
+        *monitoring.prometheus_rule(resource, context),
     ]
     return [*network_policies(resource, children), *children]

@@ -16,6 +16,7 @@ from ragdeploy_operator.engine.kinds import (
     HTTP_ROUTE,
     INGRESS,
     NETWORK_POLICY,
+    PROMETHEUS_RULE,
     SERVICE_MONITOR,
     STATEFUL_SET,
 )
@@ -28,10 +29,13 @@ _TIERS = {
     AUTOSCALER.kind: 2,
     HTTP_ROUTE.kind: 2,
     INGRESS.kind: 2,
+    PROMETHEUS_RULE.kind: 2,
     SERVICE_MONITOR.kind: 2,
 }
 
-_GO_AT_ONCE = frozenset({AUTOSCALER.kind, HTTP_ROUTE.kind, INGRESS.kind, SERVICE_MONITOR.kind})
+_GO_AT_ONCE = frozenset(
+    {AUTOSCALER.kind, HTTP_ROUTE.kind, INGRESS.kind, PROMETHEUS_RULE.kind, SERVICE_MONITOR.kind}
+)
 
 
 def ref_of(manifest: Manifest) -> Ref:

@@ -32,6 +32,9 @@ HTTP_ROUTE = Kind(
 SERVICE_MONITOR = Kind(
     group="monitoring.coreos.com", version="v1", kind="ServiceMonitor", plural="servicemonitors"
 )
+PROMETHEUS_RULE = Kind(
+    group="monitoring.coreos.com", version="v1", kind="PrometheusRule", plural="prometheusrules"
+)
 
 POD = Kind(group="", version="v1", kind="Pod", plural="pods")
 CLAIM = Kind(group="", version="v1", kind="PersistentVolumeClaim", plural="persistentvolumeclaims")
@@ -61,7 +64,7 @@ CHILDREN = (
 )
 """Kinds that every cluster serves and that ``build`` may return."""
 
-OPTIONAL_CHILDREN = (HTTP_ROUTE, SERVICE_MONITOR)
+OPTIONAL_CHILDREN = (HTTP_ROUTE, PROMETHEUS_RULE, SERVICE_MONITOR)
 """Kinds that come with other projects; children of them are made where they are served."""
 
 WITNESSES = (POD, CLAIM, ENDPOINT_SLICE)

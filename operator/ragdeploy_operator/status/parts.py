@@ -7,16 +7,16 @@ from collections.abc import Iterator
 
 from ragdeploy_operator.build import names
 from ragdeploy_operator.objects import Json, Missing
-from ragdeploy_operator.status import trouble
+from ragdeploy_operator.status import monitoring, trouble
 from ragdeploy_operator.status.facts import DEPLOYMENT, Facts
 from ragdeploy_operator.status.finding import Finding, News, bad, good, unknown
 from ragdeploy_operator.status.rollout import Rollout, rollout
 from ragdeploy_operator.status.trouble import Part, Trouble
 
 API, CACHE, VECTOR_STORE = "ApiReady", "CacheReady", "VectorStoreReady"
-SCALING, MONITORING, SECRETS = "ScalingReady", "MonitoringReady", "SecretsResolved"
+SCALING, SECRETS = "ScalingReady", "SecretsResolved"
 
-TYPES = frozenset({API, CACHE, VECTOR_STORE, SCALING, MONITORING, SECRETS})
+TYPES = frozenset({API, CACHE, VECTOR_STORE, SCALING, monitoring.MONITORING, SECRETS})
 
 _TYPES = {
     names.Component.API: API,
@@ -32,7 +32,7 @@ def findings(facts: Facts) -> Iterator[Finding]:
         yield _workload(facts, part)
     yield from _external(facts)
     yield from _scaling(facts)
-    yield from _monitoring(facts)
+    yield from monitoring.findings(facts)
 
 
 # ---- Secrets ----
@@ -189,28 +189,3 @@ def _not_scaling(facts: Facts, name: str, condition: Json) -> Finding:
     else:
         words = f"HorizontalPodAutoscaler {name} cannot scale: {told.rstrip('.')}."
     return bad(SCALING, reason, words)
-
-
-# ---- monitoring ----
-def _monitoring(facts: Facts) -> Iterator[Finding]:
-    wanted = facts.resource.spec.monitoring.service_monitor.enabled
-    name = names.api(facts.resource.name)
-    if wanted is False:
-        return
-    if "ServiceMonitor" not in facts.kinds:
-        if wanted:
-            yield bad(
-                MONITORING,
-                "KindMissing",
-                "spec.monitoring.serviceMonitor.enabled is true, but this cluster serves no "
-                "ServiceMonitor that the operator may use. Install the Prometheus Operator, or "
-                "leave the field out; the operator notices by itself.",
-                news=News.BAD,
-            )
-        return
-    if facts.child("ServiceMonitor", name) is None:
-        yield bad(MONITORING, "Creating", f"ServiceMonitor {name} is not there yet.")
-    else:
-        yield good(
-            MONITORING, "Available", f"ServiceMonitor {name} tells Prometheus where to scrape."
-        )

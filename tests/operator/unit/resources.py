@@ -49,7 +49,7 @@ def context(resource: RagDeployment, **changes: Any) -> BuildContext:
         "api_key": API_KEY,
         "cache_password": CACHE_PASSWORD,
         "api_replicas": resource.spec.api.first_replicas,
-        "kinds": frozenset({"HTTPRoute", "ServiceMonitor"}),
+        "kinds": frozenset({"HTTPRoute", "PrometheusRule", "ServiceMonitor"}),
     }
     return BuildContext(**(facts | changes))
 

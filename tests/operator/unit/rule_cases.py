@@ -307,6 +307,12 @@ CASES = [
         accepted={"monitoring": {"serviceMonitor": {"labels": {"example.com/team": "a_B.c"}}}},
     ),
     Case(
+        path="spec.monitoring.prometheusRule",
+        words="prometheusRule.labels must have names that Kubernetes takes for labels",
+        refused={"monitoring": {"prometheusRule": {"labels": {"a/b/c": "x"}}}},
+        accepted={"monitoring": {"prometheusRule": {"labels": {"role": "alert-rules"}}}},
+    ),
+    Case(
         path="spec.network.service",
         words="service.annotations must have names that Kubernetes takes for annotations",
         refused={"network": {"service": {"annotations": {"/type": "nlb"}}}},

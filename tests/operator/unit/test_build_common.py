@@ -24,6 +24,7 @@ from tests.operator.unit.resources import (
 )
 from tests.operator.unit.specs import specs
 
+OFF = {"enabled": False}
 EXTERNAL = {
     "cache": {"external": {"urlSecretRef": {"name": "redis", "key": "url"}}},
     "vectorStore": {"external": {"uri": "http://milvus:19530"}},
@@ -54,6 +55,7 @@ def test_one_resource_yields_a_whole_application_in_the_order_to_apply_it() -> N
         "HorizontalPodAutoscaler docs-api",
         "PodDisruptionBudget docs-api",
         "ServiceMonitor docs-api",
+        "PrometheusRule docs-api",
     ]
 
 
@@ -61,7 +63,7 @@ def test_parts_that_are_off_or_elsewhere_have_no_children() -> None:
     spec = EXTERNAL | {
         "auth": {"enabled": False},
         "api": {"autoscaling": {"enabled": False}},
-        "monitoring": {"serviceMonitor": {"enabled": False}},
+        "monitoring": {"serviceMonitor": OFF, "prometheusRule": OFF},
         "network": {"networkPolicy": {"enabled": False}},
     }
     assert refs(children(spec)) == [

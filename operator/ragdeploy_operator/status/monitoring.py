@@ -1,0 +1,41 @@
+"""Whether what watches the bundle is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ragdeploy_operator.build import names
+from ragdeploy_operator.status.facts import Facts
+from ragdeploy_operator.status.finding import Finding, News, bad, good
+
+MONITORING = "MonitoringReady"
+
+
+def findings(facts: Facts) -> Iterator[Finding]:
+    """Tell of the objects for the Prometheus Operator that are asked for or that can be made."""
+    wanted = facts.resource.spec.monitoring
+    asked = {
+        "ServiceMonitor": ("serviceMonitor", wanted.service_monitor.enabled),
+        "PrometheusRule": ("prometheusRule", wanted.prometheus_rule.enabled),
+    }
+    name = names.api(facts.resource.name)
+    lacking = [kind for kind, (_, on) in asked.items() if on and kind not in facts.kinds]
+    made = [kind for kind, (_, on) in asked.items() if on is not False and kind in facts.kinds]
+    coming = [kind for kind in made if facts.child(kind, name) is None]
+    if lacking:
+        fields = " and ".join(f"spec.monitoring.{asked[kind][0]}.enabled" for kind in lacking)
+        verb = "are" if len(lacking) > 1 else "is"
+        yield bad(
+            MONITORING,
+            "KindMissing",
+            f"{fields} {verb} true, but this cluster serves no {' and no '.join(lacking)} that "
+            "the operator may use. Install the Prometheus Operator, or leave the field out; the "
+            "operator notices by itself.",
+            news=News.BAD,
+        )
+    elif coming:
+        yield bad(MONITORING, "Creating", f"{coming[0]} {name} is not there yet.")
+    elif made:
+        does = {"ServiceMonitor": "where to scrape", "PrometheusRule": "when to alert"}
+        told = " and ".join(f"{does[kind]} ({kind} {name})" for kind in made)
+        yield good(MONITORING, "Available", f"Prometheus is told {told}.")

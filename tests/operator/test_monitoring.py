@@ -1,0 +1,35 @@
+"""What Prometheus is told of a bundle, and what the bundle says of that."""
+
+import pytest
+
+from tests.controlplane.kinds import CUSTOM_RESOURCE_DEFINITION, PROMETHEUS_RULE, SERVICE_MONITOR
+from tests.operator.definitions import PROMETHEUS_RULES, SERVICE_MONITORS
+
+
+@pytest.mark.behaviour(7)
+def test_each_kind_of_the_prometheus_operator_is_used_once_it_is_there(cluster, operator, bundle):
+    docs = bundle().wait_children()
+    picky = bundle(name="picky", monitoring={"prometheusRule": {"enabled": True}})
+    told = picky.wait_condition("MonitoringReady", "False", reason="KindMissing")["message"]
+    assert "spec.monitoring.prometheusRule.enabled is true" in told
+    assert "serves no PrometheusRule" in told
+    assert docs.condition("MonitoringReady") is None  # nobody asked for it
+    cluster.api.define(PROMETHEUS_RULES)
+    try:
+        for one in (docs, picky):
+            one.wait_child(PROMETHEUS_RULE, "api")
+            told = one.wait_condition("MonitoringReady", "True")["message"]
+            assert "when to alert" in told
+            assert "where to scrape" not in told
+        cluster.api.define(SERVICE_MONITORS)
+        docs.wait_child(SERVICE_MONITOR, "api")
+        cluster.api.delete(PROMETHEUS_RULE, "docs-api", namespace=docs.namespace)
+        docs.wait_child(PROMETHEUS_RULE, "api")
+        docs.apply(monitoring={"prometheusRule": {"enabled": False}})
+        docs.wait_gone(PROMETHEUS_RULE, "api")
+        told = docs.wait_condition("MonitoringReady", "True")["message"]
+        assert told == "Prometheus is told where to scrape (ServiceMonitor docs-api)."
+    finally:
+        for definition in (PROMETHEUS_RULES, SERVICE_MONITORS):
+            cluster.api.delete(CUSTOM_RESOURCE_DEFINITION, definition["metadata"]["name"])
+    picky.wait_condition("MonitoringReady", "False", reason="KindMissing", timeout=60)
