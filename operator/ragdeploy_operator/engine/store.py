@@ -90,6 +90,21 @@ class Store:
             return
         self._tell(known, record)
 
+    def put_status(self, obj: Json) -> None:
+        """Take in the answer to a write of an object's status.
+
+        Only our own status in it is no news. What else it brings, somebody has edited a
+        moment ago; when the event of that comes, nothing in it will be new any more.
+        """
+        where = key_of(obj)
+        before = self._records.get(where)
+        if before is None:  # deleted in the same moment
+            return
+        self.put(obj, quietly=True)
+        after = self._records[where]
+        if _without_status(before) != _without_status(after):
+            self._tell(before, after)
+
     def drop(self, where: Key, *, version: str) -> None:
         """Forget an object that was gone at ``version``, unless it has been made anew since."""
         known = self._records.get(where)
@@ -146,3 +161,7 @@ def owner_of(obj: Mapping[str, Any]) -> Key | None:
 def _parsed(record: _Record) -> Json:
     parsed: Json = json.loads(record.text)
     return parsed
+
+
+def _without_status(record: _Record) -> Json:
+    return {name: value for name, value in _parsed(record).items() if name != "status"}
