@@ -126,7 +126,7 @@ class Applier:
         try:
             await self._client.delete(self._kinds[kind], namespace=where[0], name=where[1], uid=uid)
         except ApiError as error:
-            if error.status != 404:
+            if not error.is_absent(where.name):
                 raise explain(error, Ref(kind, where.name), doing="delete") from error
         logger.info("%s %s %s: deleted", where.namespace, kind, where.name)
         self._stores[kind].forget(where, uid=uid)

@@ -79,7 +79,7 @@ class Client:
         try:
             return await self._ask("get", "GET", kind.path(namespace=namespace, name=name))
         except ApiError as error:
-            if error.status == 404:
+            if error.is_absent(name):
                 return None
             raise
 

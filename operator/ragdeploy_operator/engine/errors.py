@@ -72,6 +72,14 @@ class ApiError(Exception):
         """Whether the resource version or the continuation asked for is too old."""
         return self.status == 410
 
+    def is_absent(self, name: str) -> bool:
+        """Whether the API server has looked for an object of this name, and has none.
+
+        A bare 404 says less: an API server that has just started answers so for a kind that
+        it does not serve yet.
+        """
+        return self.status == 404 and self.details.get("name") == name
+
     def fields(self) -> list[str]:
         """Paths of the fields that the server objects to."""
         return [cause["field"] for cause in self.details.get("causes") or () if "field" in cause]

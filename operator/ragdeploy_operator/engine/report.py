@@ -113,12 +113,12 @@ class Reporter:
                 RAG_DEPLOYMENT, body, force=True, subresource="status"
             )
         except ApiError as error:
-            if error.status == 404 or "uid mismatch" in error.message:
+            if error.is_absent(key.name) or "uid mismatch" in error.message:
                 raise ResourceGone from error
             raise explain(error, Ref(KIND, key.name), doing="write the status of") from error
         self._written_at[key] = self._now()
         self._echo.expect(key, answer["metadata"]["resourceVersion"])
-        self._resources.put(answer, quietly=True)
+        self._resources.put_status(answer)
 
     def _tell(self, facts: Facts, finding: Finding) -> None:
         logger.info(

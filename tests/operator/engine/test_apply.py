@@ -25,6 +25,7 @@ class WritableApi(FakeApi):
         super().__init__()
         self.writes = []
         self.refusal = None
+        self.refusal_of_delete = None
         self.mutate = lambda obj: obj
 
     async def apply(self, kind, body, *, force, subresource=None):
@@ -42,6 +43,8 @@ class WritableApi(FakeApi):
 
     async def delete(self, kind, *, namespace, name, uid, orphan=False):
         self.requests.append(f"delete {name} {'orphan' if orphan else ''}".strip())
+        if self.refusal_of_delete:
+            raise self.refusal_of_delete
 
 
 @pytest.fixture
@@ -181,6 +184,20 @@ async def test_a_stateful_set_that_cannot_be_edited_is_made_anew_around_its_pods
     with pytest.raises(Waiting, match="made anew around its pods"):
         await applier.apply(resource(), manifest("StatefulSet", spec={"serviceName": "b"}))
     assert api.requests[-1] == "delete docs-config orphan"
+
+
+async def test_a_child_is_not_taken_for_deleted_when_its_kind_is_not_served_yet(
+    applier, api, stores
+):
+    await applier.apply(resource(), manifest(data={"a": "1"}))
+    there = stores["ConfigMap"].get(("demo", "docs-config"))
+    api.refusal_of_delete = ApiError(404, "Not Found", "404 page not found")
+    with pytest.raises(Transient):
+        await applier.delete("ConfigMap", there)
+    assert stores["ConfigMap"].get(("demo", "docs-config")) == there
+    api.refusal_of_delete = ApiError(404, "NotFound", "", details={"name": "docs-config"})
+    await applier.delete("ConfigMap", there)
+    assert stores["ConfigMap"].get(("demo", "docs-config")) is None
 
 
 async def test_a_refused_secret_is_not_quoted(applier, api, stores):
