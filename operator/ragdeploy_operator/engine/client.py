@@ -97,10 +97,13 @@ class Client:
             rest = page["metadata"].get("continue", "")
             yield page["items"] or [], page["metadata"]["resourceVersion"]
 
-    async def watch(self, wanted: Selection, *, version: str) -> AsyncGenerator[Json, None]:
+    async def watch(
+        self, wanted: Selection, *, version: str, on_open: Callable[[], None]
+    ) -> AsyncGenerator[Json, None]:
         """Changes after ``version`` as ``{type, object}``, bookmarks among them.
 
-        Ends when the server ends it, after five minutes.
+        Ends when the server ends it, after five minutes. ``on_open`` is called once the
+        server has agreed; the first change may be long in coming.
 
         Raises:
             ApiError: the connection broke, or was silent for 70 s.
@@ -123,6 +126,7 @@ class Client:
                 _request_timeout=WATCH_TIMEOUT,
             )
             self._on_answer("watch", response.status)
+        on_open()
         async with response, aclosing(_lines(response.content)) as lines:
             with _translated():
                 async for line in lines:

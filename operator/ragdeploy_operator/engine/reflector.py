@@ -90,7 +90,10 @@ class Reflector:
         self._version = version
 
     async def _watch(self, version: str) -> None:
-        async with aclosing(self._client.watch(self.wanted, version=version)) as events:
+        # An open watch is word enough: without it, a second outage within a minute, which is
+        # how long a first bookmark takes, would be waited for as if it were still the first.
+        watch = self._client.watch(self.wanted, version=version, on_open=self._in_touch)
+        async with aclosing(watch) as events:
             async for event in events:
                 self._take(event["type"], event["object"])
                 self._in_touch()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from ragdeploy_operator.engine.errors import ApiError
@@ -64,8 +64,11 @@ class FakeApi:
             await asyncio.sleep(0)
             self._ask("list")
 
-    async def watch(self, wanted: Selection, *, version: str) -> AsyncGenerator[Json, None]:
+    async def watch(
+        self, wanted: Selection, *, version: str, on_open: Callable[[], None]
+    ) -> AsyncGenerator[Json, None]:
         self._ask(f"watch {version}")
+        on_open()
         while True:
             while not self.events:
                 self._more.clear()

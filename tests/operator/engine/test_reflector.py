@@ -128,6 +128,22 @@ async def test_it_outlives_an_outage_and_says_how_it_is(api, store):
         assert store.of(OWNER)
 
 
+async def test_after_an_outage_the_next_one_is_a_new_one(api, store):
+    api.put("a", metadata=LABELS)
+    async with reflecting(api, store) as reflector:
+        await reflector.synced.wait()
+        api.down = DOWN
+        api.break_watch(DOWN)
+        await asyncio.sleep(300)
+        api.down = None
+        await asyncio.sleep(10)  # it watches again, and there is nothing to be told
+        assert reflector.trouble is None
+        del api.objects["a"]
+        api.break_watch(TOO_OLD)
+        await asyncio.sleep(1)
+        assert store.of(OWNER) == []
+
+
 async def test_a_watch_without_bookmarks_grows_silent(api, store):
     async with reflecting(api, store) as reflector:
         await reflector.synced.wait()
