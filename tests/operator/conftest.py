@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -43,13 +43,14 @@ def bundle(
     return make
 
 
-@pytest.fixture(autouse=True)
-def _show_its_log(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     """Add what the operator logged during a test to the report of its failure."""
-    if "operator" not in request.fixturenames:
-        yield
-        return
-    running: RunningOperator = request.getfixturevalue("operator")
+    running = getattr(item, "funcargs", {}).get("operator")
+    if not isinstance(running, RunningOperator):
+        return (yield)
     before = len(running.log)
-    yield
-    request.node.add_report_section("call", "log of the operator", running.log[before:])
+    try:
+        return (yield)
+    finally:
+        item.add_report_section("call", "log of the operator", running.log[before:])
