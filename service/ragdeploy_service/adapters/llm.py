@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
-from typing import Any
 
-import aiohttp
+import openai
 import structlog
+from openai import AsyncOpenAI, AsyncStream
+from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -18,16 +20,11 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from ragdeploy_service.adapters.chat_completions import (
-    FAILURES,
-    ChatCompletions,
-    Completion,
-    Refused,
-    Tokens,
-)
 from ragdeploy_service.rag.errors import LanguageModelUnavailable
 from ragdeploy_service.rag.models import Usage
 from ragdeploy_service.settings import ServiceSettings
+
+_FAILURES = (openai.OpenAIError, json.JSONDecodeError, TimeoutError)
 
 _CONNECT_SECONDS = 5.0
 
@@ -48,13 +45,14 @@ _log = structlog.get_logger(__name__)
 class OpenAIModel:
     """Implements `rag.ports.LanguageModel`.
 
-    All tries of one answer share one deadline.
+    All tries of one answer share one deadline. The SDK's own retries are off:
+    two layers would multiply.
     """
 
     def __init__(
         self, settings: ServiceSettings, *, headers: Callable[[], dict[str, str]] = dict
     ) -> None:
-        """Make it in a running loop; it connects when it is first used, and sends ``headers()``."""
+        """Make the client; it connects when it is first used, and sends ``headers()`` along."""
         key = settings.llm_api_key
         self.name = settings.llm_model
         self._temperature = settings.llm_temperature
@@ -62,17 +60,19 @@ class OpenAIModel:
         self._seconds = settings.llm_timeout_seconds
         self._tries = settings.llm_max_retries + 1
         self._headers = headers
-        self._client = ChatCompletions(
-            settings.llm_base_url,
-            key=key.get_secret_value() if key else None,
-            connect_seconds=min(_CONNECT_SECONDS, self._seconds),
+        self._client = AsyncOpenAI(
+            # Servers without keys ignore it, but the SDK insists on one.
+            api_key=key.get_secret_value() if key else "none",
+            base_url=settings.llm_base_url,
+            max_retries=0,
+            timeout=openai.Timeout(self._seconds, connect=min(_CONNECT_SECONDS, self._seconds)),
         )
 
     async def complete(self, prompt: str) -> tuple[str, Usage | None]:
         try:
             async with asyncio.timeout(self._seconds):
-                completion: Completion = await self._retrying()(self._ask, prompt)
-        except FAILURES as error:
+                completion: ChatCompletion = await self._retrying()(self._ask, prompt)
+        except _FAILURES as error:
             _log_failure(error, model=self.name)
             raise LanguageModelUnavailable(f"The language model {self.name} gave no answer.") from (
                 error
@@ -88,12 +88,12 @@ class OpenAIModel:
         try:
             async with asyncio.timeout_at(deadline):
                 reply, piece = await self._retrying()(self._begin, prompt)
-            async with aclosing(reply.chunks):
+            async with reply.chunks:
                 while piece:
                     yield piece
                     async with asyncio.timeout_at(deadline):
                         piece = await reply.next_piece()
-        except FAILURES as error:
+        except _FAILURES as error:
             _log_failure(error, model=self.name)
             raise LanguageModelUnavailable(
                 f"The language model {self.name} gave no whole answer."
@@ -107,28 +107,34 @@ class OpenAIModel:
     async def close(self) -> None:
         await self._client.close()
 
-    async def _ask(self, prompt: str) -> Completion:
-        return await self._client.create(self._request(prompt), headers=self._headers())
-
-    def _request(self, prompt: str) -> dict[str, Any]:
-        return {
-            "model": self.name,
-            "messages": [{"role": "user", "content": prompt}],
-            "temperature": self._temperature,
-            "max_tokens": self._max_tokens,
-        }
+    async def _ask(self, prompt: str) -> ChatCompletion:
+        return await self._client.chat.completions.create(
+            model=self.name,
+            messages=[{"role": "user", "content": prompt}],
+            temperature=self._temperature,
+            max_tokens=self._max_tokens,
+            extra_headers=self._headers(),
+        )
 
     async def _begin(self, prompt: str) -> tuple[_Reply, str]:
         """Ask for a stream and wait for its first piece, so that all that may fail has not yet."""
-        chunks = self._client.stream(self._request(prompt), headers=self._headers())
+        chunks = await self._client.chat.completions.create(
+            model=self.name,
+            messages=[{"role": "user", "content": prompt}],
+            temperature=self._temperature,
+            max_tokens=self._max_tokens,
+            stream=True,
+            stream_options={"include_usage": True},
+            extra_headers=self._headers(),
+        )
         reply = _Reply(chunks)
         try:
             piece = await reply.next_piece()
         except BaseException:
-            await chunks.aclose()
+            await chunks.close()
             raise
         if not piece:
-            await chunks.aclose()
+            await chunks.close()
             _log.warning("the language model's answer is empty", model=self.name)
             raise LanguageModelUnavailable("The language model gave an empty answer.")
         return reply, piece
@@ -141,66 +147,71 @@ class OpenAIModel:
             reraise=True,
         )
 
-    def _read(self, completion: Completion) -> tuple[str, Usage | None]:
-        choice = completion.choices[0] if completion.choices else None
-        if choice is None or choice.message is None:
+    def _read(self, completion: ChatCompletion) -> tuple[str, Usage | None]:
+        # The SDK does not check what it gets; a proxy's login page arrives here as a string.
+        if not isinstance(completion, ChatCompletion) or not completion.choices:
             _log.warning("the language model's reply is not a chat completion", model=self.name)
             raise LanguageModelUnavailable("The language model's reply cannot be read.")
-        text = (choice.message.content or "").strip()
+        text = (completion.choices[0].message.content or "").strip()
         if not text:
             _log.warning(
                 "the language model's answer is empty",
                 model=self.name,
-                finish_reason=choice.finish_reason,
+                finish_reason=completion.choices[0].finish_reason,
             )
             raise LanguageModelUnavailable("The language model gave an empty answer.")
         return text, _usage(completion.usage) if completion.usage else None
 
 
 class _Reply:
-    """Reads an answer that comes in chunks."""
+    """Reads a stream of chunks, which the SDK does not check either."""
 
-    def __init__(self, chunks: AsyncGenerator[Completion]) -> None:
+    def __init__(self, chunks: AsyncStream[ChatCompletionChunk]) -> None:
         self.chunks = chunks
         self.finished = False
         """Whether the model came to an end; if not, the connection did."""
-        self.usage: Tokens | None = None
+        self.usage: CompletionUsage | None = None
 
     async def next_piece(self) -> str:
         """Wait for the next characters; none are left when the text is empty."""
-        async for chunk in self.chunks:
+        while True:
+            try:
+                chunk = await anext(self.chunks)
+            except StopAsyncIteration:
+                return ""
+            if not isinstance(chunk, ChatCompletionChunk):
+                continue
             self.usage = chunk.usage or self.usage
             for choice in chunk.choices or ():
                 self.finished = self.finished or choice.finish_reason is not None
                 if choice.delta and choice.delta.content:
                     return choice.delta.content
-        return ""
 
 
-def _usage(counted: Tokens) -> Usage:
+def _usage(counted: CompletionUsage) -> Usage:
     return Usage(prompt_tokens=counted.prompt_tokens, completion_tokens=counted.completion_tokens)
 
 
 def _may_pass(error: BaseException) -> bool:
     """Whether the same request may succeed a moment later."""
-    if isinstance(error, Refused):
-        return error.status in {408, 409, 429} or error.status >= 500
-    return isinstance(error, aiohttp.ClientError)
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code in {408, 409, 429} or error.status_code >= 500
+    return isinstance(error, openai.APIConnectionError)
 
 
 def _wait(state: RetryCallState) -> float:
     """Seconds until the next try: what the server asks for, or else with full jitter."""
     error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, Refused) and error.retry_after is not None:
+    if isinstance(error, openai.APIStatusError):
         try:
-            return max(0.0, float(error.retry_after))
-        except ValueError:  # a date
+            return max(0.0, float(error.response.headers["retry-after"]))
+        except (KeyError, ValueError):  # absent, or a date
             pass
     return _JITTER(state)
 
 
 def _log_failure(error: Exception, *, model: str) -> None:
-    status = error.status if isinstance(error, Refused) else None
+    status = error.status_code if isinstance(error, openai.APIStatusError) else None
     remedy = _REMEDIES.get(status) if status is not None else None
     if remedy is not None:
         _log.error("the language model refuses", model=model, status=status, remedy=remedy)

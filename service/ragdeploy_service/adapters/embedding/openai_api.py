@@ -8,10 +8,11 @@ import numpy as np
 import openai
 import structlog
 
-from ragdeploy_service.adapters.chat_completions import OPENAI_URL
 from ragdeploy_service.rag.errors import EmbedderUnavailable
 from ragdeploy_service.rag.ports import Vectors
 from ragdeploy_service.settings import ServiceSettings, variable
+
+OPENAI_URL = "https://api.openai.com/v1"
 
 # Longest input of OpenAI's models; other servers cut off earlier on their own.
 _MAX_TOKENS = 8191
