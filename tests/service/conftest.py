@@ -71,3 +71,10 @@ def milvus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusSe
         )
     yield server.start()
     server.stop()
+
+
+@pytest.fixture
+def patient_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store in this process that may take its time: what it finds is tested, and not how soon."""
+    for module in ("collection", "store"):
+        monkeypatch.setattr(f"ragdeploy_service.adapters.milvus.{module}.READ", 60.0)

@@ -45,7 +45,7 @@ def another(store, settings, *, fingerprint="model-a"):
 
 
 @pytest.fixture
-async def store(settings):
+async def store(settings, patient_store):
     store = MilvusStore.from_settings(settings, dimension=DIMENSION, fingerprint="model-a")
     yield store
     await store.close()

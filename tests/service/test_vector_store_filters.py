@@ -24,7 +24,7 @@ DOCUMENTS = 60
 
 
 @pytest.fixture(params=["lite", pytest.param("server", marks=pytest.mark.milvus)])
-async def store(request, tmp_path: Path):
+async def store(request, tmp_path: Path, patient_store):
     uri = None
     if request.param == "server":
         uri = request.getfixturevalue("milvus_server").uri
