@@ -2,7 +2,12 @@
 
 import pytest
 
-from tests.controlplane.kinds import CUSTOM_RESOURCE_DEFINITION, PROMETHEUS_RULE, SERVICE_MONITOR
+from tests.controlplane.kinds import (
+    CONFIG_MAP,
+    CUSTOM_RESOURCE_DEFINITION,
+    PROMETHEUS_RULE,
+    SERVICE_MONITOR,
+)
 from tests.operator.definitions import PROMETHEUS_RULES, SERVICE_MONITORS
 
 
@@ -27,9 +32,25 @@ def test_each_kind_of_the_prometheus_operator_is_used_once_it_is_there(cluster, 
         docs.wait_child(PROMETHEUS_RULE, "api")
         docs.apply(monitoring={"prometheusRule": {"enabled": False}})
         docs.wait_gone(PROMETHEUS_RULE, "api")
+        docs.wait_child(CONFIG_MAP, "dashboard")
         told = docs.wait_condition("MonitoringReady", "True")["message"]
-        assert told == "Prometheus is told where to scrape (ServiceMonitor docs-api)."
+        assert told == (
+            "Prometheus is told where to scrape (ServiceMonitor docs-api). "
+            "ConfigMap docs-dashboard has the dashboard for Grafana."
+        )
     finally:
         for definition in (PROMETHEUS_RULES, SERVICE_MONITORS):
             cluster.api.delete(CUSTOM_RESOURCE_DEFINITION, definition["metadata"]["name"])
     picky.wait_condition("MonitoringReady", "False", reason="KindMissing", timeout=60)
+
+
+def test_a_dashboard_needs_nothing_but_to_be_asked_for(bundle):
+    docs = bundle(monitoring={"dashboard": {"enabled": True, "labels": {"team": "search"}}})
+    found = docs.wait_child(CONFIG_MAP, "dashboard")
+    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert found["metadata"]["labels"]["team"] == "search"
+    docs.wait_condition("MonitoringReady", "True")
+    docs.apply()
+    docs.run()  # what is left over goes when all is rolled out
+    docs.wait_gone(CONFIG_MAP, "dashboard")
+    assert docs.condition("MonitoringReady") is None

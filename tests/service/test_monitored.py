@@ -1,4 +1,4 @@
-"""What the alerts ask Prometheus for is what the service tells it."""
+"""What alerts and dashboard ask Prometheus for is what the service tells it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ragdeploy_operator.build import alerts
+from ragdeploy_operator.build.dashboard import dashboard
 from tests.service.api import SCALING, ask, index
 
 RULES = [
     rule for group in alerts.groups(namespace="shop", job="docs-api") for rule in group["rules"]
 ]
-EXPRESSIONS = {rule["expr"] for rule in RULES}
+PANELS = dashboard(name="docs", namespace="shop", job="docs-api")["panels"]
+TARGETS = [target for panel in PANELS for target in panel.get("targets", ())]
+EXPRESSIONS = {one["expr"] for one in (*RULES, *TARGETS)}
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 
 ADDED = {"job", "namespace", "pod"}
@@ -67,3 +70,16 @@ def test_every_metric_and_label_is_one_that_the_service_has(expression, scraped)
             assert values, f"{name} has no label {label}"
             fits = {v for v in values if re.fullmatch(value, v)} if operator == "=~" else {value}
             assert fits & values or operator == "!=", f"no {name} has {label}={value}"
+
+
+def test_every_legend_and_grouping_is_a_label_of_its_metric(scraped) -> None:
+    for target in TARGETS:
+        wanted = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+        wanted |= {
+            label
+            for group in re.findall(r"by \(([^)]*)\)", target["expr"])
+            for label in group.split(", ")
+        }
+        for name, _ in metrics_in(target["expr"]):
+            if scraped.get(name):
+                assert wanted - ADDED <= set().union(*scraped[name]), name

@@ -41,6 +41,23 @@ class PrometheusRule(Model):
     rules = (names_rule("prometheusRule", "labels", "labels"),)
 
 
+class Dashboard(Model):
+    """A dashboard for Grafana, in a ConfigMap."""
+
+    enabled: bool | None = Field(
+        None,
+        description="Make the ConfigMap: true, false, or when absent, wherever the cluster has "
+        "ServiceMonitors.",
+    )
+    labels: Labels | None = Field(
+        None,
+        description="Labels to add, by which Grafana's sidecar finds it; "
+        'grafana_dashboard: "1" is there unless it is set otherwise.',
+    )
+
+    rules = (names_rule("dashboard", "labels", "labels"),)
+
+
 class Monitoring(Model):
     """What watches the bundle."""
 
@@ -50,3 +67,4 @@ class Monitoring(Model):
     prometheus_rule: PrometheusRule = Field(
         PrometheusRule(), description="When somebody is called: docs/runbooks tells what to do."
     )
+    dashboard: Dashboard = Field(Dashboard(), description="What one can look at in Grafana.")

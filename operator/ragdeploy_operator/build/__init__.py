@@ -12,6 +12,7 @@ from ragdeploy_operator.build import (
     cache,
     config,
     credentials,
+    dashboard,
     ingress,
     monitoring,
     scaling,
@@ -43,5 +44,6 @@ def build(resource: RagDeployment, context: BuildContext) -> list[Manifest]:
         *ingress.route(resource, context),
         *monitoring.service_monitor(resource, context),
         *monitoring.prometheus_rule(resource, context),
+        *dashboard.config_map(resource, context),
     ]
     return [*network_policies(resource, children), *children]

@@ -55,6 +55,11 @@ def api_key(name: str) -> str:
     return child_name(name, "api-key")
 
 
+def dashboard(name: str) -> str:
+    """ConfigMap with the dashboard for Grafana."""
+    return child_name(name, "dashboard")
+
+
 def certificate(name: str) -> str:
     """Secret with the certificate of the Ingress, where the resource names none."""
     return child_name(name, "tls")

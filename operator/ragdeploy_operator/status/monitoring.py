@@ -18,7 +18,7 @@ def findings(facts: Facts) -> Iterator[Finding]:
         "ServiceMonitor": ("serviceMonitor", wanted.service_monitor.enabled),
         "PrometheusRule": ("prometheusRule", wanted.prometheus_rule.enabled),
     }
-    name = names.api(facts.resource.name)
+    name, dashboard = names.api(facts.resource.name), names.dashboard(facts.resource.name)
     lacking = [kind for kind, (_, on) in asked.items() if on and kind not in facts.kinds]
     made = [kind for kind, (_, on) in asked.items() if on is not False and kind in facts.kinds]
     coming = [kind for kind in made if facts.child(kind, name) is None]
@@ -35,7 +35,10 @@ def findings(facts: Facts) -> Iterator[Finding]:
         )
     elif coming:
         yield bad(MONITORING, "Creating", f"{coming[0]} {name} is not there yet.")
-    elif made:
+    elif made or (wanted.dashboard.enabled and facts.child("ConfigMap", dashboard)):
         does = {"ServiceMonitor": "where to scrape", "PrometheusRule": "when to alert"}
         told = " and ".join(f"{does[kind]} ({kind} {name})" for kind in made)
-        yield good(MONITORING, "Available", f"Prometheus is told {told}.")
+        words = [f"Prometheus is told {told}."] if told else []
+        if facts.child("ConfigMap", dashboard):
+            words.append(f"ConfigMap {dashboard} has the dashboard for Grafana.")
+        yield good(MONITORING, "Available", " ".join(words))

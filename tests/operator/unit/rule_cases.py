@@ -313,6 +313,12 @@ CASES = [
         accepted={"monitoring": {"prometheusRule": {"labels": {"role": "alert-rules"}}}},
     ),
     Case(
+        path="spec.monitoring.dashboard",
+        words="dashboard.labels must have names that Kubernetes takes for labels",
+        refused={"monitoring": {"dashboard": {"labels": {"grafana dashboard": "1"}}}},
+        accepted={"monitoring": {"dashboard": {"labels": {"grafana_dashboard": "2"}}}},
+    ),
+    Case(
         path="spec.network.service",
         words="service.annotations must have names that Kubernetes takes for annotations",
         refused={"network": {"service": {"annotations": {"/type": "nlb"}}}},

@@ -56,6 +56,7 @@ def test_one_resource_yields_a_whole_application_in_the_order_to_apply_it() -> N
         "PodDisruptionBudget docs-api",
         "ServiceMonitor docs-api",
         "PrometheusRule docs-api",
+        "ConfigMap docs-dashboard",
     ]
 
 
@@ -63,7 +64,7 @@ def test_parts_that_are_off_or_elsewhere_have_no_children() -> None:
     spec = EXTERNAL | {
         "auth": {"enabled": False},
         "api": {"autoscaling": {"enabled": False}},
-        "monitoring": {"serviceMonitor": OFF, "prometheusRule": OFF},
+        "monitoring": {"serviceMonitor": OFF, "prometheusRule": OFF, "dashboard": OFF},
         "network": {"networkPolicy": {"enabled": False}},
     }
     assert refs(children(spec)) == [

@@ -18,7 +18,8 @@ SUFFIXES = st.sampled_from(["api", "api-key", "cache", "config", "vector-store"]
 
 def test_children_are_named_after_their_resource() -> None:
     assert {name for _, name in children().by_ref} == {
-        "docs-api", "docs-api-key", "docs-cache", "docs-config", "docs-vector-store",
+        "docs-api", "docs-api-key", "docs-cache", "docs-config", "docs-dashboard",
+        "docs-vector-store",
     }  # fmt: skip
 
 
