@@ -155,6 +155,7 @@ def test_all_children_are_taken_without_a_warning_and_stored_as_written(
         assert differences(child, live) == []
 
 
+@pytest.mark.behaviour(45)
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_all_pods_are_admitted_in_a_restricted_namespace(
     spec: Json, apiserver: ApiServer, restricted: str

@@ -41,6 +41,8 @@ def test_every_rule_has_a_case() -> None:
     assert untested == []
 
 
+@pytest.mark.behaviour(3)
+@pytest.mark.behaviour(4)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_api_server_refuses_and_says_why(
     case: Case, apiserver: ApiServer, namespace: str
