@@ -31,6 +31,7 @@ _BASELINE = Path(__file__).with_name("baseline")
 _BASELINE_PYTHON = Path(".cache/venv-baseline/bin/python")
 _FILL_AT_ONCE = 500
 _INDEX_SECONDS = 600.0
+_START_SECONDS = 300.0  # on a machine that does much else
 
 
 class Contender(ABC):
@@ -43,6 +44,11 @@ class Contender(ABC):
     @abstractmethod
     def pid(self) -> int:
         """The process that serves requests."""
+
+    @property
+    @abstractmethod
+    def running(self) -> bool:
+        """Whether there is such a process."""
 
     @abstractmethod
     def fill(self, passages: Passages) -> None:
@@ -77,6 +83,10 @@ class Ours(Contender):
         return self._service.process.pid
 
     @property
+    def running(self) -> bool:
+        return self._service.process.running
+
+    @property
     def log(self) -> str:
         """All that it has written."""
         return self._service.log
@@ -90,7 +100,7 @@ class Ours(Contender):
 
     def start(self) -> float:
         started = time.perf_counter()
-        self._service.start()
+        self._service.start(timeout=_START_SECONDS)
         return time.perf_counter() - started
 
     def stop(self) -> None:
@@ -163,6 +173,10 @@ class Theirs(Contender):
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        return self._process.running
+
     def fill(self, passages: Passages) -> None:
         with tempfile.NamedTemporaryFile("w", suffix=".json") as texts:
             json.dump(passages.stored, texts)
@@ -178,7 +192,7 @@ class Theirs(Contender):
         command += ["--host", "127.0.0.1", "--port", str(self._port), "--no-access-log"]
         self._process = Process(command, log=self._log, env=self._environment, name=self.name)
         started = time.perf_counter()
-        self._process.start().wait_ready(self._is_ready, timeout=120)
+        self._process.start().wait_ready(self._is_ready, timeout=_START_SECONDS)
         return time.perf_counter() - started
 
     def stop(self) -> None:

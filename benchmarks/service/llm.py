@@ -1,6 +1,6 @@
 """A language model's stand-in that costs the measured service as little as can be.
 
-Answers each chat completion after a fixed time, and counts them. It is one
+Answers each chat completion after a fixed time, and counts those it is told to. It is one
 asyncio protocol without a framework, in a process of its own.
 """
 
@@ -38,7 +38,8 @@ _COMPLETION = json.dumps(
 
 
 class _Protocol(asyncio.Protocol):
-    calls = 0
+    marker = b""
+    counted = 0
 
     def __init__(self, delay: float) -> None:
         self._delay = delay
@@ -54,11 +55,16 @@ class _Protocol(asyncio.Protocol):
             length = _content_length(head)
             if len(self._buffer) < end + 4 + length:
                 return
+            body = self._buffer[end + 4 : end + 4 + length]
             self._buffer = self._buffer[end + 4 + length :]
             if head.startswith(b"GET "):
-                self._transport.write(_response(str(_Protocol.calls).encode()))
+                self._transport.write(_response(str(_Protocol.counted).encode()))
                 continue
-            _Protocol.calls += 1
+            if head.startswith(b"PUT "):
+                _Protocol.marker, _Protocol.counted = body, 0
+                self._transport.write(_response(b"{}"))
+                continue
+            _Protocol.counted += _Protocol.marker in body
             asyncio.get_running_loop().call_later(
                 self._delay, self._transport.write, _response(_COMPLETION)
             )
@@ -90,10 +96,16 @@ class StandIn:
         """The root of its API."""
         return f"http://127.0.0.1:{self.port}/v1"
 
+    def count(self, marker: str) -> None:
+        """From now on, count the completions whose prompt holds ``marker``."""
+        url = f"http://127.0.0.1:{self.port}/marker"
+        request = urllib.request.Request(url, data=marker.encode(), method="PUT")
+        urllib.request.urlopen(request, timeout=10).close()
+
     @property
-    def calls(self) -> int:
-        """Completions that it was asked for so far."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/calls", timeout=10) as answer:
+    def counted(self) -> int:
+        """How many there were."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/counted", timeout=10) as answer:
             return int(answer.read())
 
 
@@ -114,7 +126,7 @@ def language_model(*, delay_ms: int) -> Iterator[StandIn]:
 
 def _answers(stand_in: StandIn) -> bool:
     try:
-        return stand_in.calls >= 0
+        return stand_in.counted >= 0
     except OSError:
         return False
 

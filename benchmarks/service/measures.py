@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 import time
@@ -49,13 +50,17 @@ class Bench:
         self._llm = llm
 
     def alternate(
-        self, contenders: Sequence[Contender], measure: Callable[[Contender], Figure]
+        self,
+        contenders: Sequence[Contender],
+        measure: Callable[[Contender], Figure],
+        *,
+        once: bool = False,
     ) -> dict[str, Figure]:
         """Measure each in turn, the order reversed from round to round; the median counts."""
         found: dict[str, list[Figure]] = {contender.name: [] for contender in contenders}
-        for number in range(self._plan.rounds):
+        for number in range(1 if once else self._plan.rounds):
             for contender in contenders if number % 2 == 0 else reversed(contenders):
-                figure = measure(contender)
+                figure = _attempt(measure, contender)
                 say(f"{contender.name}: {figure.text}")
                 found[contender.name].append(figure)
         return {name: _median(figures) for name, figures in found.items()}
@@ -103,9 +108,10 @@ class Bench:
     # ---- together ----
     def identical(self, contender: Contender) -> Figure:
         """Ask a question that was never asked a hundred times at the same moment."""
-        before, clients = self._llm.calls, 100
+        clients = 100
         together = Barrier(clients)
         question = f"What did nobody ask before {time.time_ns()}?"
+        self._llm.count(question)  # and not what is left of the last load
 
         def ask(_: int) -> int:
             with httpx.Client(base_url=contender.url, timeout=90) as http:
@@ -115,7 +121,7 @@ class Bench:
 
         with ThreadPoolExecutor(clients) as threads:
             statuses = list(threads.map(ask, range(clients)))
-        calls = self._llm.calls - before
+        calls = self._llm.counted
         failed = sum(status != 200 for status in statuses)
         return Figure(value=calls, text=f"{calls}" + (f", {failed} failed" if failed else ""))
 
@@ -133,6 +139,8 @@ class Bench:
         time.sleep(1)  # the first batch is on its way
         busy = self._questions.ask(contender.url, clients=4, seconds=self._plan.seconds)
         loading.join()
+        if not busy.requests:
+            return Figure(value=math.inf, text="no answer during the load")
         times = busy.p99_ms / idle.p99_ms
         return Figure(
             value=times,
@@ -199,6 +207,17 @@ class Bench:
         return load
 
 
+def _attempt(measure: Callable[[Contender], Figure], contender: Contender) -> Figure:
+    """Measure a contender; what fails is said in its place and leaves the rest of the table."""
+    try:
+        return measure(contender)
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if not contender.running:
+            contender.start()
+        return Figure(value=math.nan, text=f"failed: {reason[:80]}")
+
+
 def _settle(contender: Contender) -> None:
     """Wait until a contender has done with the questions that wrk left unanswered when it ended."""
 
@@ -216,7 +235,8 @@ def say(what: str) -> None:
 
 
 def _median(figures: list[Figure]) -> Figure:
-    return sorted(figures, key=lambda figure: figure.value)[len(figures) // 2]
+    good = [figure for figure in figures if not math.isnan(figure.value)] or figures
+    return sorted(good, key=lambda figure: figure.value)[len(good) // 2]
 
 
 def _failures(load: Load) -> str:

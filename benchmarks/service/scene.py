@@ -45,6 +45,7 @@ class Scene:
             "MILVUS_URI": self._milvus.uri,
             "RAG_MILVUS_PREFIX": "bench" + environment.get("RAG_EMBEDDING_PRECISION", ""),
             "REDIS_URL": self._redis().url,
+            "RAG_LOG_FORMAT": "json",  # as the operator sets it
         }
         return self._ready(
             Ours("ours, Milvus", self._ours | stores | environment, self._new_folder("cluster"))
