@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -74,8 +74,12 @@ class Kept:
 
 def dump(kept: Kept, *, key: str) -> bytes:
     """Write an answer down together with what it may be given out for."""
-    record = {"key": key, **asdict(kept)}
-    return json.dumps(record, ensure_ascii=False).encode()
+    return json.dumps({"key": key, **_fields(kept)}, ensure_ascii=False, default=_fields).encode()
+
+
+def _fields(part: Any) -> dict[str, Any]:
+    """Give a dataclass's fields as they are: `asdict` would copy all that is in them first."""
+    return {field.name: getattr(part, field.name) for field in fields(part)}
 
 
 @lru_cache(_PARSED)
