@@ -35,7 +35,7 @@ def test_a_minimal_resource_yields_all_children_controlled_by_it(bundle):
         assert labels["app.kubernetes.io/name"] == "ragdeploy"
         assert labels["app.kubernetes.io/part-of"] == "ragdeploy"
         assert labels["app.kubernetes.io/managed-by"] == "ragdeploy-operator"
-        assert labels["app.kubernetes.io/component"] in ("api", "cache", "vector-store")
+        assert labels["app.kubernetes.io/component"] in ("api", "indexer", "cache", "vector-store")
 
 
 @pytest.mark.behaviour(2)
@@ -87,7 +87,7 @@ def test_a_name_of_63_characters_works(cluster, bundle, namespace):
     long.wait_condition("ScalingReady", "Unknown")
     cluster.kubelet.run(namespace)
     long.wait_condition("Ready", "True")
-    assert len(long.get()["status"]["components"]) == 3
+    assert len(long.get()["status"]["components"]) == 4
 
 
 @pytest.mark.behaviour(6)

@@ -23,10 +23,12 @@ def replicas(bundle):
     return bundle.child(DEPLOYMENT, "api")["spec"]["replicas"]
 
 
-def scale(cluster, bundle, number):
+def scale(cluster, bundle, number, part="api"):
     """As an autoscaler does it."""
     body = {"spec": {"replicas": number}}
-    cluster.api.patch(DEPLOYMENT, "docs-api", body, namespace=bundle.namespace, subresource="scale")
+    cluster.api.patch(
+        DEPLOYMENT, f"docs-{part}", body, namespace=bundle.namespace, subresource="scale"
+    )
 
 
 def asked_for(cluster, before, namespace):
@@ -116,16 +118,36 @@ def test_a_deployment_that_was_deleted_comes_back_at_its_size(cluster, operator,
     assert again["spec"]["replicas"] == 4
 
 
+def others(bundle):
+    """Pod templates of all but the API."""
+    stores = [template(bundle, STATEFUL_SET, store) for store in ("cache", "vector-store")]
+    return [template(bundle, DEPLOYMENT, "indexer"), *stores]
+
+
 @pytest.mark.behaviour(21)
 def test_an_edit_of_a_setting_rolls_the_api_and_nothing_else(operator, bundle):
     docs = bundle().wait_children()
     operator.wait_idle()
-    stores = [template(docs, STATEFUL_SET, store) for store in ("cache", "vector-store")]
+    before = others(docs)
     api = template(docs, DEPLOYMENT, "api")
     docs.apply(retrieval={"minScore": 0.3})
     eventually(lambda: template(docs, DEPLOYMENT, "api") != api, what="the API to roll")
     operator.wait_idle()
-    assert [template(docs, STATEFUL_SET, store) for store in ("cache", "vector-store")] == stores
+    assert others(docs) == before
+
+
+def test_the_indexers_have_an_autoscaler_of_their_own(cluster, operator, bundle, namespace):
+    wanted = {"autoscaling": {"enabled": True, "maxReplicas": 6}}
+    docs = bundle(indexer=wanted).wait_children()
+    scaler = docs.wait_child(HORIZONTAL_POD_AUTOSCALER, "indexer")
+    assert scaler["spec"]["scaleTargetRef"]["name"] == "docs-indexer"
+    operator.wait_idle()
+    scale(cluster, docs, 5, "indexer")
+    docs.apply(indexer=wanted, retrieval={"chunking": {"size": 100}})
+    docs.wait_child(CONFIG_MAP, "config", lambda config: config["data"]["RAG_CHUNK_SIZE"] == "100")
+    operator.wait_idle()
+    assert docs.child(DEPLOYMENT, "indexer")["spec"]["replicas"] == 5
+    assert replicas(docs) == 2
 
 
 def test_an_edit_that_no_pod_reads_rolls_nothing(operator, bundle):
@@ -152,14 +174,14 @@ def test_another_value_of_a_secret_rolls_the_pods_that_read_it(
     put(api_key="sk-1", note="a")
     docs = bundle(llm=OPENAI).wait_children()
     operator.wait_idle()
-    api, cache = template(docs, DEPLOYMENT, "api"), template(docs, STATEFUL_SET, "cache")
+    api, before = template(docs, DEPLOYMENT, "api"), others(docs)
     put(api_key="sk-1", note="b")  # a key that nobody reads
     operator.wait_idle()
     assert template(docs, DEPLOYMENT, "api") == api
     put(api_key="sk-2", note="b")
     eventually(lambda: template(docs, DEPLOYMENT, "api") != api, what="the API to roll")
     operator.wait_idle()
-    assert template(docs, STATEFUL_SET, "cache") == cache
+    assert others(docs) == before
 
 
 def test_a_generated_key_can_be_changed_by_its_user(cluster, operator, bundle, namespace):

@@ -46,12 +46,14 @@ def test_a_working_bundle_says_so_in_a_few_words(bundle, namespace):
     messages = {kind: condition["message"] for kind, condition in docs.conditions().items()}
     assert messages["Ready"] == f"Questions are answered at http://docs-api.{namespace}.svc:8000."
     assert messages["ApiReady"] == "Deployment docs-api: 2 of 2 pods are ready."
+    assert messages["IndexerReady"] == "Deployment docs-indexer: 1 of 1 pods are ready."
     assert messages["CacheReady"] == "StatefulSet docs-cache: 1 of 1 pods are ready."
     assert messages["Reconciling"] == "Generation 1 is live."
     assert status["replicas"] == 2
     assert status["selector"] == "app.kubernetes.io/component=api,ragdeploy.io/name=docs"
     assert status["components"] == [
         {"kind": "Deployment", "name": "docs-api", "ready": 2, "desired": 2},
+        {"kind": "Deployment", "name": "docs-indexer", "ready": 1, "desired": 1},
         {"kind": "StatefulSet", "name": "docs-cache", "ready": 1, "desired": 1},
         {"kind": "StatefulSet", "name": "docs-vector-store", "ready": 1, "desired": 1},
     ]
@@ -66,6 +68,19 @@ def test_the_first_pod_that_answers_makes_it_ready(cluster, bundle, namespace):
     assert "Deployment docs-api is starting" in docs.condition("Ready")["message"]
     cluster.kubelet.make_ready(namespace, "app.kubernetes.io/component=api")
     docs.wait_condition("Ready", "True")
+
+
+def test_an_indexer_that_fails_is_told_and_questions_are_still_answered(cluster, bundle, namespace):
+    docs = bundle().wait_children().run()
+    cluster.kubelet.rest(namespace)
+    cluster.kubelet.crash(namespace, "app.kubernetes.io/component=indexer")
+    broken = docs.wait_condition("IndexerReady", "False", reason="CrashLoopBackOff")
+    ready = eventually(
+        lambda: (c := docs.condition("Ready")) and "New documents wait" in c["message"] and c,
+        what="the whole to say that documents wait",
+    )
+    assert ready["status"] == "True"
+    assert ready["message"].endswith(broken["message"])
 
 
 def test_a_bundle_whose_store_fails_is_not_ready_and_names_the_store(cluster, bundle, namespace):

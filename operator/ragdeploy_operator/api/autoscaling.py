@@ -57,9 +57,9 @@ class Metric(Model):
 class Autoscaling(Model):
     """A HorizontalPodAutoscaler on CPU; it needs metrics-server or the like."""
 
-    enabled: bool = Field(True, description="Let the load decide the number of API pods.")
-    min_replicas: int = Field(2, ge=1, le=1000, description="Fewest API pods.")
-    max_replicas: int = Field(10, ge=1, le=1000, description="Most API pods.")
+    enabled: bool = Field(True, description="Let the load decide the number of pods.")
+    min_replicas: int = Field(2, ge=1, le=1000, description="Fewest pods.")
+    max_replicas: int = Field(10, ge=1, le=1000, description="Most pods.")
     target_cpu_utilization_percentage: int = Field(
         70, ge=1, le=1000, description="Average CPU use to aim at, in percent of the CPU request."
     )
@@ -80,3 +80,11 @@ class Autoscaling(Model):
             holds=lambda self: self.min_replicas <= self.max_replicas,
         ),
     )
+
+
+class IndexerAutoscaling(Autoscaling):
+    """The same for the indexer, which one pod is enough for until there is much to index."""
+
+    enabled: bool = Field(False, description="Let the load decide the number of pods.")
+    min_replicas: int = Field(1, ge=1, le=1000, description="Fewest pods.")
+    max_replicas: int = Field(4, ge=1, le=1000, description="Most pods.")

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from ragdeploy_operator.api.answering import Embedding, LanguageModel, Retrieval
-from ragdeploy_operator.api.application import Api
+from ragdeploy_operator.api.application import Api, Indexer
 from ragdeploy_operator.api.common import (
     SecretKeyRef,
     SecretRef,
@@ -55,7 +55,12 @@ class Spec(Model):
     """One whole RAG application."""
 
     image: ServiceImage = Field(ServiceImage(), description="Image of the service.")
-    api: Api = Field(Api(), description="The pods that answer questions and index documents.")
+    api: Api = Field(Api(), description="The pods that answer questions and take documents in.")
+    indexer: Indexer = Field(
+        Indexer(),
+        description="The pods that embed and write documents, so that bulk indexing never slows "
+        "questions.",
+    )
     llm: LanguageModel | None = Field(
         None,
         description="The language model that writes the answers. Without it, answers are "
@@ -94,6 +99,7 @@ class Spec(Model):
         if self.auth.enabled and (keys := self.auth.api_keys_secret_ref) is not None:
             yield SecretUse(path="spec.auth.apiKeysSecretRef", name=keys.name, key=None)
         yield from _variables("spec.api", self.api)
+        yield from _variables("spec.indexer", self.indexer)
 
 
 def _variables(path: str, pods: ServicePods) -> Iterator[SecretUse]:

@@ -1,7 +1,8 @@
-"""The API's settings: everything of the spec that is not a secret, in one ConfigMap."""
+"""The service's settings: everything of the spec that is not a secret, in one ConfigMap."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import PurePosixPath
 
@@ -19,7 +20,7 @@ Value = str | bool | int | float | PurePosixPath | None
 
 
 def config_map(resource: RagDeployment) -> Manifest:
-    """Make the ConfigMap that the API's pods read as their environment."""
+    """Make the ConfigMap that the API's and the indexer's pods read as their environment."""
     return manifest(
         resource,
         api_version="v1",
@@ -31,13 +32,22 @@ def config_map(resource: RagDeployment) -> Manifest:
 
 
 def environment(resource: RagDeployment) -> dict[str, str]:
-    """Write the settings as environment variables, those that are not set left out."""
-    values = _server(resource) | _answering(resource) | _stores(resource)
-    data = {variable(name): text(value) for name, value in values.items() if value is not None}
+    """Write all settings as environment variables, those that are not set left out."""
+    values = _access(resource) | _answering(resource) | _cache(resource)
+    return indexing(resource) | _variables(values)
+
+
+def indexing(resource: RagDeployment) -> dict[str, str]:
+    """Write those settings that matter to what embeds and writes documents."""
+    data = _variables(_process() | _embedding(resource) | _stores(resource))
     if resource.spec.embedding.backend == EmbeddingBackend.TORCH:
         # Where sentence-transformers keeps what it fetches; its default is on the root file system.
         data["HF_HOME"] = str(DATA_DIR / "huggingface")
     return data
+
+
+def _variables(values: Mapping[str, Value]) -> dict[str, str]:
+    return {variable(name): text(value) for name, value in values.items() if value is not None}
 
 
 def text(value: Value) -> str:
@@ -51,14 +61,18 @@ def text(value: Value) -> str:
     return str(value)
 
 
-def _server(resource: RagDeployment) -> dict[str, Value]:
-    auth = resource.spec.auth
+def _process() -> dict[str, Value]:
     return {
         "host": "0.0.0.0",  # noqa: S104 -- a pod is reached from outside itself
         "port": PORT,
         "data_dir": DATA_DIR,
         "log_format": LogFormat.JSON,
-        "drain_seconds": resource.spec.api.drain_seconds,
+    }
+
+
+def _access(resource: RagDeployment) -> dict[str, Value]:
+    auth = resource.spec.auth
+    return {
         "auth_enabled": auth.enabled,
         "api_keys_dir": API_KEYS_DIR if auth.enabled else None,
         # The service's default is meant for a person with curl. A key may bring its own limit.
@@ -70,14 +84,20 @@ def _answering(resource: RagDeployment) -> dict[str, Value]:
     spec = resource.spec
     return {
         **(_language_model(spec.llm) if spec.llm else {}),
-        "embedding_provider": spec.embedding.provider,
-        "embedding_model": spec.embedding.model,
-        "embedding_backend": spec.embedding.backend,
-        "embedding_base_url": spec.embedding.base_url,
         "top_k": spec.retrieval.top_k,
         "min_score": spec.retrieval.min_score,
-        "chunk_size": spec.retrieval.chunking.size,
-        "chunk_overlap": spec.retrieval.chunking.overlap,
+    }
+
+
+def _embedding(resource: RagDeployment) -> dict[str, Value]:
+    embedding, chunking = resource.spec.embedding, resource.spec.retrieval.chunking
+    return {
+        "embedding_provider": embedding.provider,
+        "embedding_model": embedding.model,
+        "embedding_backend": embedding.backend,
+        "embedding_base_url": embedding.base_url,
+        "chunk_size": chunking.size,
+        "chunk_overlap": chunking.overlap,
     }
 
 
@@ -93,11 +113,15 @@ def _language_model(llm: LanguageModel) -> dict[str, Value]:
     }
 
 
+def _cache(resource: RagDeployment) -> dict[str, Value]:
+    return {"cache_ttl_seconds": resource.spec.cache.ttl_seconds}
+
+
 def _stores(resource: RagDeployment) -> dict[str, Value]:
-    cache, external = resource.spec.cache, resource.spec.vector_store.external
+    external = resource.spec.vector_store.external
     return {
-        "cache_enabled": cache.enabled,
-        "cache_ttl_seconds": cache.ttl_seconds,
+        # whoever writes documents makes the cache forget
+        "cache_enabled": resource.spec.cache.enabled,
         "milvus_uri": external.uri if external else vector_store.uri(resource),
         "milvus_database": external.database if external else None,
     }

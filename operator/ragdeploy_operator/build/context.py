@@ -25,13 +25,14 @@ class BuildContext:
     ``api_key`` and ``cache_password`` are what the generated Secrets hold: the
     live values, or fresh random ones of letters, digits, - and _ if there are
     none. ``secret_checksums`` has a checksum for each of ``spec.secret_uses()``
-    whose Secret is there. ``api_replicas`` is the number to write into the
-    Deployment; None leaves it to the autoscaler.
+    whose Secret is there. ``api_replicas`` and ``indexer_replicas`` are the numbers
+    to write into the Deployments; None leaves them to the autoscaler.
     """
 
     images: Images
     api_key: str = field(repr=False)
     cache_password: str = field(repr=False)
     api_replicas: int | None
+    indexer_replicas: int | None
     kinds: frozenset[str] = frozenset()
     secret_checksums: Mapping[SecretUse, str] = field(default_factory=dict)

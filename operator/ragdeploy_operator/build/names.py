@@ -22,6 +22,7 @@ class Component(StrEnum):
     """The parts of a bundle, as the label ``app.kubernetes.io/component`` names them."""
 
     API = "api"
+    INDEXER = "indexer"
     CACHE = "cache"
     VECTOR_STORE = "vector-store"
 
@@ -45,8 +46,13 @@ def api(name: str) -> str:
     return child_name(name, Component.API)
 
 
+def indexer(name: str) -> str:
+    """Deployment, HorizontalPodAutoscaler and PodDisruptionBudget of the indexer."""
+    return child_name(name, Component.INDEXER)
+
+
 def config(name: str) -> str:
-    """ConfigMap with the API's settings."""
+    """ConfigMap with the service's settings."""
     return child_name(name, "config")
 
 

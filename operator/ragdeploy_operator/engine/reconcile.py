@@ -13,21 +13,19 @@ from dataclasses import dataclass
 
 from ragdeploy_operator.api import RagDeployment, SecretUse
 from ragdeploy_operator.build import BuildContext, Images, Manifest, build, credentials, names
-from ragdeploy_operator.engine import children
+from ragdeploy_operator.engine import children, sizes
 from ragdeploy_operator.engine.apply import Applier
 from ragdeploy_operator.engine.client import Client
 from ragdeploy_operator.engine.errors import ApiError
 from ragdeploy_operator.engine.events import Recorder
 from ragdeploy_operator.engine.faults import CONFLICT, explain
-from ragdeploy_operator.engine.kinds import AUTOSCALER, DEPLOYMENT, RAG_DEPLOYMENT, STATEFUL_SET
+from ragdeploy_operator.engine.kinds import DEPLOYMENT, RAG_DEPLOYMENT, STATEFUL_SET
 from ragdeploy_operator.engine.mirror import Mirror
 from ragdeploy_operator.engine.references import References
-from ragdeploy_operator.engine.replicas import Scale, adopted, scale
 from ragdeploy_operator.engine.report import Reporter, ResourceGone
 from ragdeploy_operator.engine.volumes import Volumes
 from ragdeploy_operator.errors import Invalid, NotOwned, ReconcileError, Transient, Waiting
 from ragdeploy_operator.objects import Json, Key, Missing, Observation, Ref
-from ragdeploy_operator.ownership import is_child
 from ragdeploy_operator.status import Facts
 from ragdeploy_operator.status.rollout import rollout
 
@@ -135,7 +133,7 @@ class Reconciler:
             kinds=self._optional_kinds(),
             missing=found.missing,
             fault=found.fault,
-            adopted=adopted(_child(resource, seen, DEPLOYMENT.kind)),
+            adopted=sizes.adopted_numbers(resource, seen),
             leftovers=found.leftovers,
         )
 
@@ -149,16 +147,10 @@ class Reconciler:
         resolved = await self._references.resolve(key, resource.spec.secret_uses())
         found.missing = resolved.missing
         seen = self._mirror.observe(key)
-        # of what was seen, not of what is there by the time it is written
-        version = self._mirror.stores[DEPLOYMENT.kind].version(
-            Key(resource.namespace, names.api(resource.name))
+        decisions = sizes.decide(
+            resource, seen, version=self._mirror.stores[DEPLOYMENT.kind].version
         )
-        decision = scale(
-            resource.spec.api,
-            deployment=_child(resource, seen, DEPLOYMENT.kind),
-            autoscaler=_child(resource, seen, AUTOSCALER.kind),
-        )
-        wanted = build(resource, self._context(resource, seen, decision, resolved.checksums))
+        wanted = build(resource, self._context(resource, seen, decisions, resolved.checksums))
         ready = children.without_held_back(wanted, resolved.missing)
         if body["status"].get("conditions"):
             await self._make_sure_it_exists(resource, seen, ready)
@@ -169,7 +161,7 @@ class Reconciler:
             if manifest["kind"] == STATEFUL_SET.kind:
                 await self._volumes.grow(resource, manifest, seen)
         for tier in children.tiers(ready):
-            await self._apply(resource, tier, decision, version)
+            await self._apply(resource, tier, decisions)
         later = {ref: gone[ref] for ref in gone if ref not in now}
         if self._is_rolled_out(key, resource):
             await self._remove(later)
@@ -180,7 +172,7 @@ class Reconciler:
         self,
         resource: RagDeployment,
         seen: Observation,
-        decision: Scale,
+        decisions: Mapping[str, sizes.Decision],
         checksums: Mapping[SecretUse, str],
     ) -> BuildContext:
         name = resource.name
@@ -194,7 +186,8 @@ class Reconciler:
                 resource, seen, secret=names.cache(name), key=credentials.CACHE_PASSWORD
             ),
             secret_checksums=checksums,
-            api_replicas=decision.replicas,
+            api_replicas=decisions[names.api(name)].scale.replicas,
+            indexer_replicas=decisions[names.indexer(name)].scale.replicas,
         )
 
     async def _make_sure_it_exists(
@@ -220,12 +213,11 @@ class Reconciler:
         self,
         resource: RagDeployment,
         manifests: Sequence[Manifest],
-        decision: Scale,
-        version: str | None,
+        decisions: Mapping[str, sizes.Decision],
     ) -> None:
         """Apply manifests at the same time; all are tried before one's error counts."""
         results = await asyncio.gather(
-            *(self._apply_one(resource, manifest, decision, version) for manifest in manifests),
+            *(self._apply_one(resource, manifest, decisions) for manifest in manifests),
             return_exceptions=True,
         )
         errors = [result for result in results if isinstance(result, BaseException)]
@@ -233,13 +225,14 @@ class Reconciler:
             raise min(errors, key=_urgency)
 
     async def _apply_one(
-        self, resource: RagDeployment, manifest: Manifest, decision: Scale, version: str | None
+        self, resource: RagDeployment, manifest: Manifest, decisions: Mapping[str, sizes.Decision]
     ) -> None:
         only = None
         if manifest["kind"] == DEPLOYMENT.kind:
-            only = version if decision.from_live else None
             metadata = manifest["metadata"]
-            notes = {**metadata.get("annotations", {}), **decision.annotations}
+            decision = decisions[metadata["name"]]
+            only = decision.only
+            notes = {**metadata.get("annotations", {}), **decision.scale.annotations}
             manifest = {**manifest, "metadata": {**metadata, "annotations": notes}}
         change = await self._applier.apply(resource, manifest, only=only)
         if change and change.repaired:
@@ -258,8 +251,8 @@ class Reconciler:
                 await self._applier.delete(ref.kind, obj)
 
     def _is_rolled_out(self, key: Key, resource: RagDeployment) -> bool:
-        deployment = _child(resource, self._mirror.observe(key), DEPLOYMENT.kind)
-        return deployment is not None and rollout(deployment).complete
+        deployments = sizes.deployments(resource, self._mirror.observe(key)).values()
+        return all(found is not None and rollout(found).complete for found in deployments)
 
 
 @dataclass(slots=True)
@@ -275,9 +268,3 @@ def _urgency(error: BaseException) -> int:
     """Rank of an error among several: a bug first, then what is tried again soonest."""
     ranks = (Transient, NotOwned, Invalid, Waiting)
     return next((rank for rank, kind in enumerate(ranks) if isinstance(error, kind)), -1)
-
-
-def _child(resource: RagDeployment, seen: Observation, kind: str) -> Json | None:
-    """The API's Deployment or autoscaler, if it is there and ours."""
-    obj = seen.children.get(Ref(kind, names.api(resource.name)))
-    return obj if obj and is_child(resource, obj) else None

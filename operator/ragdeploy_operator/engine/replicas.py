@@ -1,4 +1,4 @@
-"""Who decides how many API pods there are, and how that changes hands without losing one.
+"""Who decides how many pods there are, and how that changes hands without losing one.
 
 While autoscaling is on, the number is the HorizontalPodAutoscaler's. It becomes
 a manager of ``spec.replicas`` only when it first changes the number; leaving the
@@ -6,7 +6,7 @@ field out before that would reset it to 1. So we keep writing the number that is
 there until somebody else manages it, and then leave it out for good.
 
 When autoscaling is switched off, the number that it had found stays, because
-falling back to ``spec.api.replicas`` under load would be an outage. That field
+falling back to the ``replicas`` of the spec under load would be an outage. That field
 counts again as soon as it is given another value. The Deployment remembers, in
 annotations, which value of the field is set aside and which number was adopted.
 
@@ -20,12 +20,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ragdeploy_operator.api.application import Api
+from ragdeploy_operator.api.application import Workload
 from ragdeploy_operator.engine.projection import OURS, REPLICAS_MANAGERS
 from ragdeploy_operator.objects import Json
 
 SET_ASIDE = "ragdeploy.io/replicas-set-aside"
-"""Annotation: the value of ``spec.api.replicas`` that does not count at present."""
+"""Annotation: the value of the spec's ``replicas`` that does not count at present."""
 
 ADOPTED = "ragdeploy.io/replicas-adopted"
 """Annotation: the number that autoscaling left behind, in force instead."""
@@ -33,7 +33,7 @@ ADOPTED = "ragdeploy.io/replicas-adopted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """What to write about the number of API pods.
+    """What to write about the number of pods of a Deployment.
 
     ``replicas`` None leaves the number alone. ``from_live`` says that it was
     read from the live Deployment and holds for that version of it only.
@@ -44,11 +44,11 @@ class Scale:
     from_live: bool = False
 
 
-def scale(api: Api, *, deployment: Json | None, autoscaler: Json | None) -> Scale:
+def scale(part: Workload, *, deployment: Json | None, autoscaler: Json | None) -> Scale:
     """Decide what to write, from what is wanted and what is there (None: not there)."""
-    if api.autoscaling.enabled:
-        return _autoscaled(api, deployment, autoscaler)
-    return _fixed(api, deployment)
+    if part.autoscaling.enabled:
+        return _autoscaled(part, deployment, autoscaler)
+    return _fixed(part, deployment)
 
 
 def adopted(deployment: Json | None) -> int | None:
@@ -57,12 +57,12 @@ def adopted(deployment: Json | None) -> int | None:
     return int(number) if number.isdecimal() else None
 
 
-def _autoscaled(api: Api, deployment: Json | None, autoscaler: Json | None) -> Scale:
-    notes = {SET_ASIDE: str(api.replicas)}
-    scaling = api.autoscaling
+def _autoscaled(part: Workload, deployment: Json | None, autoscaler: Json | None) -> Scale:
+    notes = {SET_ASIDE: str(part.replicas)}
+    scaling = part.autoscaling
     if deployment is None:
         # a Deployment that was deleted comes back at the size that it had
-        wanted = (autoscaler or {}).get("status", {}).get("desiredReplicas") or api.first_replicas
+        wanted = (autoscaler or {}).get("status", {}).get("desiredReplicas") or part.first_replicas
         number = min(max(wanted, scaling.min_replicas), scaling.max_replicas)
         return Scale(replicas=number, annotations=notes)
     if deployment.get(REPLICAS_MANAGERS) != [OURS]:
@@ -71,16 +71,16 @@ def _autoscaled(api: Api, deployment: Json | None, autoscaler: Json | None) -> S
     return Scale(replicas=number, annotations=notes, from_live=True)
 
 
-def _fixed(api: Api, deployment: Json | None) -> Scale:
-    as_written = Scale(replicas=api.replicas)
+def _fixed(part: Workload, deployment: Json | None) -> Scale:
+    as_written = Scale(replicas=part.replicas)
     if deployment is None:
         return as_written
     notes = deployment["metadata"].get("annotations", {})
-    if notes.get(SET_ASIDE) != str(api.replicas):
+    if notes.get(SET_ASIDE) != str(part.replicas):
         return as_written
     known = adopted(deployment)
     number = deployment["spec"]["replicas"] if known is None else known
-    if number <= api.replicas:
+    if number <= part.replicas:
         return as_written
-    kept = {SET_ASIDE: str(api.replicas), ADOPTED: str(number)}
+    kept = {SET_ASIDE: str(part.replicas), ADOPTED: str(number)}
     return Scale(replicas=number, annotations=kept, from_live=known is None)

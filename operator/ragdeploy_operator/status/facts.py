@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ragdeploy_operator.api import RagDeployment
@@ -11,6 +11,8 @@ from ragdeploy_operator.errors import ReconcileError
 from ragdeploy_operator.objects import Json, Missing, Observation, Ref
 from ragdeploy_operator.ownership import is_child
 from ragdeploy_operator.status.trouble import Part
+
+_SERVICE_IMAGE = "spec.image, and spec.image.pullSecrets if the registry needs a login"
 
 DEPLOYMENT, STATEFUL_SET = "Deployment", "StatefulSet"
 
@@ -27,8 +29,8 @@ class Facts:
     """References that lead nowhere."""
     fault: ReconcileError | None = None
     """What ended the reconcile early."""
-    adopted: int | None = None
-    """Number of API pods that autoscaling left behind, where that is in force."""
+    adopted: Mapping[str, int] = field(default_factory=dict)
+    """Numbers of pods that autoscaling left behind, where they are in force, by Deployment."""
     leftovers: tuple[Ref, ...] = ()
     """Children that are not wanted any more, kept until the API does without them."""
 
@@ -65,9 +67,18 @@ class Facts:
             workload=DEPLOYMENT,
             name=names.api(name),
             namespace=namespace,
-            image_field="spec.image, and spec.image.pullSecrets if the registry needs a login",
+            image_field=_SERVICE_IMAGE,
             resources_field="spec.api.resources",
             placement_field="spec.api",
+        )
+        yield Part(
+            component=names.Component.INDEXER,
+            workload=DEPLOYMENT,
+            name=names.indexer(name),
+            namespace=namespace,
+            image_field=_SERVICE_IMAGE,
+            resources_field="spec.indexer.resources",
+            placement_field="spec.indexer",
         )
         if spec.cache.own:
             yield Part(

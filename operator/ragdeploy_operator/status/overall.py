@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ragdeploy_operator.errors import Invalid, NotOwned
 from ragdeploy_operator.status.facts import Facts
 from ragdeploy_operator.status.finding import Finding, News, bad, good
-from ragdeploy_operator.status.parts import API, CACHE, SECRETS, VECTOR_STORE
+from ragdeploy_operator.status.parts import API, CACHE, INDEXER, SECRETS, VECTOR_STORE, type_of
 from ragdeploy_operator.status.rollout import rollout
 
 READY, RECONCILING, STALLED = "Ready", "Reconciling", "Stalled"
@@ -17,8 +17,8 @@ _NOTHING_TRIED = "Nothing more is tried until something changes."
 TYPES = frozenset({READY, RECONCILING, STALLED})
 
 _REQUIRED = (VECTOR_STORE, CACHE, API)
-"""Parts without which no question can be answered or document indexed, in the order in
-which one depends on another."""
+"""Parts without which no question can be answered, in the order in which one depends on
+another. Without the indexer, documents wait; that is told, and is no outage."""
 
 
 def findings(facts: Facts, parts: Sequence[Finding]) -> Iterator[Finding]:
@@ -43,9 +43,10 @@ def refused(error: Invalid, *, was_ready: bool) -> Iterator[Finding]:
 def _ready(facts: Facts, parts: dict[str, Finding], stalled: Finding) -> Finding:
     broken = next((parts[kind] for kind in _REQUIRED if not parts[kind].holds), None)
     if broken is None:
-        return good(
-            READY, "Available", f"Questions are answered at {facts.address}.", news=News.GOOD
-        )
+        words = f"Questions are answered at {facts.address}."
+        if not parts[INDEXER].holds:
+            words += f" New documents wait for the indexer. {parts[INDEXER].message}"
+        return good(READY, "Available", words, news=News.GOOD)
     if stalled.holds:
         broken = stalled
     elif facts.fault:
@@ -61,7 +62,7 @@ def _stalled(facts: Facts, parts: dict[str, Finding]) -> Finding:
     for part in facts.parts():
         found = facts.child(part.workload, part.name)
         if found and rollout(found).deadline_missed:
-            cause = parts[API].message
+            cause = parts[type_of(part)].message
             return good(
                 STALLED,
                 "ProgressDeadlineExceeded",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from ragdeploy_operator.api.autoscaling import Autoscaling
 from ragdeploy_operator.build import names
 from ragdeploy_operator.objects import Json, Missing
 from ragdeploy_operator.status import monitoring, trouble
@@ -13,13 +14,14 @@ from ragdeploy_operator.status.finding import Finding, News, bad, good, unknown
 from ragdeploy_operator.status.rollout import Rollout, rollout
 from ragdeploy_operator.status.trouble import Part, Trouble
 
-API, CACHE, VECTOR_STORE = "ApiReady", "CacheReady", "VectorStoreReady"
+API, INDEXER, CACHE, VECTOR_STORE = "ApiReady", "IndexerReady", "CacheReady", "VectorStoreReady"
 SCALING, SECRETS = "ScalingReady", "SecretsResolved"
 
-TYPES = frozenset({API, CACHE, VECTOR_STORE, SCALING, monitoring.MONITORING, SECRETS})
+TYPES = frozenset({API, INDEXER, CACHE, VECTOR_STORE, SCALING, monitoring.MONITORING, SECRETS})
 
 _TYPES = {
     names.Component.API: API,
+    names.Component.INDEXER: INDEXER,
     names.Component.CACHE: CACHE,
     names.Component.VECTOR_STORE: VECTOR_STORE,
 }
@@ -62,13 +64,18 @@ def _missing(facts: Facts, missing: Missing) -> str:
 
 
 # ---- what runs as pods ----
+def type_of(part: Part) -> str:
+    """Type of the condition about a part."""
+    return _TYPES[names.Component(part.component)]
+
+
 def _workload(facts: Facts, part: Part) -> Finding:
-    kind = _TYPES[names.Component(part.component)]
+    kind = type_of(part)
     found = facts.child(part.workload, part.name)
     if found is None:
         return _not_made(facts, part, kind)
     state = rollout(found)
-    is_api = part.workload == DEPLOYMENT
+    is_api = part.component == names.Component.API
     serving = facts.ready_endpoints if is_api else state.ready
     cause = _cause(facts, part, state)
     if serving:
@@ -88,7 +95,7 @@ def _workload(facts: Facts, part: Part) -> Finding:
 
 
 def _not_made(facts: Facts, part: Part, kind: str) -> Finding:
-    if facts.missing and part.component == names.Component.API:
+    if facts.missing and part.workload == DEPLOYMENT:
         wanted = ", ".join(sorted({f"Secret {missing.use.name}" for missing in facts.missing}))
         return bad(
             kind, "WaitingForSecret", f"{part.workload} {part.name} is made once {wanted} is there."
@@ -99,10 +106,12 @@ def _not_made(facts: Facts, part: Part, kind: str) -> Finding:
 def _serving(facts: Facts, part: Part, kind: str, state: Rollout, cause: Trouble | None) -> Finding:
     what = f"{part.workload} {part.name}"
     counts = f"{what}: {state.ready} of {state.desired} pods are ready"
-    if part.workload == DEPLOYMENT and facts.adopted is not None:
+    if part.name in facts.adopted:
+        spec = facts.resource.spec
+        wanted = spec.api if part.component == names.Component.API else spec.indexer
         counts += (
-            f" (the number that autoscaling had found; spec.api.replicas "
-            f"{facts.resource.spec.api.replicas} counts again once it is changed)"
+            f" (the number that autoscaling had found; spec.{part.component}.replicas "
+            f"{wanted.replicas} counts again once it is changed)"
         )
     if state.complete:
         return good(kind, "Available", f"{counts}.", news=News.GOOD)
@@ -143,34 +152,45 @@ def _external(facts: Facts) -> Iterator[Finding]:
 
 # ---- autoscaling ----
 def _scaling(facts: Facts) -> Iterator[Finding]:
-    wanted = facts.resource.spec.api.autoscaling
-    if not wanted.enabled:
-        return
-    name = names.api(facts.resource.name)
+    """Of several autoscalers, tell of the first that cannot scale."""
+    name, spec = facts.resource.name, facts.resource.spec
+    scaled = {
+        names.api(name): ("spec.api.autoscaling", spec.api.autoscaling),
+        names.indexer(name): ("spec.indexer.autoscaling", spec.indexer.autoscaling),
+    }
+    found = [
+        _autoscaler(facts, workload, path, wanted)
+        for workload, (path, wanted) in scaled.items()
+        if wanted.enabled
+    ]
+    if found:
+        words = " ".join(one.message for one in found)
+        bad_one = next((one for one in found if not one.holds), None)
+        yield bad_one or good(SCALING, "Active", words)
+
+
+def _autoscaler(facts: Facts, name: str, path: str, wanted: Autoscaling) -> Finding:
     found = facts.child("HorizontalPodAutoscaler", name)
     if found is None:
-        yield bad(SCALING, "Creating", f"HorizontalPodAutoscaler {name} is not there yet.")
-        return
+        return bad(SCALING, "Creating", f"HorizontalPodAutoscaler {name} is not there yet.")
     conditions = {condition["type"]: condition for condition in found["status"]["conditions"]}
     for kind in ("AbleToScale", "ScalingActive"):
         if kind not in conditions:
-            yield unknown(
+            return unknown(
                 SCALING, "NotMeasured", f"HorizontalPodAutoscaler {name} has not measured yet."
             )
-            return
         if conditions[kind]["status"] != "True":
-            yield _not_scaling(facts, name, conditions[kind])
-            return
+            return _not_scaling(facts, name, path, conditions[kind])
     more = f", and by {len(wanted.metrics)} more metrics" if wanted.metrics else ""
-    yield good(
+    return good(
         SCALING,
         "Active",
-        f"Between {wanted.min_replicas} and {wanted.max_replicas} pods, aiming at "
-        f"{wanted.target_cpu_utilization_percentage} % of the requested CPU{more}.",
+        f"Deployment {name}: between {wanted.min_replicas} and {wanted.max_replicas} pods, aiming "
+        f"at {wanted.target_cpu_utilization_percentage} % of the requested CPU{more}.",
     )
 
 
-def _not_scaling(facts: Facts, name: str, condition: Json) -> Finding:
+def _not_scaling(facts: Facts, name: str, path: str, condition: Json) -> Finding:
     reason, told = condition["reason"], condition.get("message", "")
     if reason == "ScalingDisabled":
         words = (
@@ -179,7 +199,7 @@ def _not_scaling(facts: Facts, name: str, condition: Json) -> Finding:
     elif "could not find the requested resource" in told:
         words = (
             "The cluster measures no CPU use, so the number of pods stays as it is. Install "
-            "metrics-server, or set spec.api.autoscaling.enabled to false."
+            f"metrics-server, or set {path}.enabled to false."
         )
     elif reason in ("FailedGetResourceMetric", "FailedGetContainerResourceMetric"):
         words = (

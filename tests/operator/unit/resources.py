@@ -49,6 +49,7 @@ def context(resource: RagDeployment, **changes: Any) -> BuildContext:
         "api_key": API_KEY,
         "cache_password": CACHE_PASSWORD,
         "api_replicas": resource.spec.api.first_replicas,
+        "indexer_replicas": resource.spec.indexer.first_replicas,
         "kinds": frozenset({"HTTPRoute", "PrometheusRule", "ServiceMonitor"}),
     }
     return BuildContext(**(facts | changes))
@@ -91,9 +92,11 @@ class Children:
     def secret(self, name: str) -> dict[str, str]:
         return {k: b64decode(v).decode() for k, v in self["Secret", name]["data"].items()}
 
-    def api_environment(self, secret_values: Mapping[tuple[str, str], str]) -> dict[str, str]:
-        """What the API's process finds in its environment, Secrets looked up as a kubelet does."""
-        container = self.container("docs-api")
+    def environment(
+        self, workload: str, secret_values: Mapping[tuple[str, str], str]
+    ) -> dict[str, str]:
+        """What a process finds in its environment, Secrets looked up as a kubelet does."""
+        container = self.container(workload)
         found: dict[str, str] = {}
         for source in container["envFrom"]:
             found |= self["ConfigMap", source["configMapRef"]["name"]]["data"]
@@ -114,6 +117,16 @@ def children(spec: Json | None = None, *, name: str = "docs", **changes: Any) ->
     """Build what belongs to a resource."""
     resource = parsed(spec, name=name)
     return Children(build(resource, context(resource, **changes)))
+
+
+def rolls(before: Json, after: Json, **after_context: object) -> set[str]:
+    """Workloads whose pods are replaced when the resource changes so."""
+    old, new = children(before), children(after, **after_context)
+    return {
+        name
+        for name, template in new.pod_templates.items()
+        if template != old.pod_templates.get(name)
+    }
 
 
 def merged(base: Json, change: Json) -> Json:

@@ -59,9 +59,9 @@ def peer_cases(path: str, field: str) -> list[Case]:
 REF = {"name": "secret", "key": "key"}
 EXTERNAL_CACHE = {"external": {"urlSecretRef": REF}}
 EXTERNAL_STORE = {"external": {"uri": "http://milvus:19530"}}
-OFF = {"enabled": False}
+ON, OFF = {"enabled": True}, {"enabled": False}
 
-PLACED = ("api", "cache.managed", "vectorStore.managed")
+PLACED = ("api", "indexer", "cache.managed", "vectorStore.managed")
 """Parts whose pods can be placed."""
 
 
@@ -137,6 +137,31 @@ def service_pods(part: str) -> list[Case]:
             accepted=at(part, extraEnv=[{"name": "RAG_LOG_LEVEL", "value": "DEBUG"}]),
         ),
         Case(
+            path=f"{path}.autoscaling",
+            words="autoscaling.minReplicas must not exceed autoscaling.maxReplicas",
+            refused=at(part, autoscaling={"minReplicas": 11, "maxReplicas": 10}),
+            accepted=at(part, autoscaling={"minReplicas": 10, "maxReplicas": 10}),
+        ),
+        Case(
+            path=f"{path}.resources",
+            words="a request must not exceed the limit of the same resource",
+            refused=at(part, resources={"requests": {"cpu": "1.1"}, "limits": {"cpu": 1}}),
+            accepted=at(part, resources={"requests": {"cpu": "1000m"}, "limits": {"cpu": 1}}),
+        ),
+        Case(
+            path=path,
+            words="autoscaling measures against the CPU request",
+            refused=at(part, autoscaling=ON, resources={"requests": {"memory": "1Gi"}}),
+            accepted=at(part, autoscaling=ON, resources={"limits": {"cpu": 2}}),
+        ),
+        Case(
+            path=path,
+            words="autoscaling decides the number of pods",
+            before=at(part, autoscaling=ON, replicas=4),
+            refused=at(part, autoscaling=ON, replicas=3),
+            accepted=at(part, autoscaling=OFF, replicas=3),
+        ),
+        Case(
             path=f"{path}.autoscaling.metrics",
             words="a metric needs the field that its type names",
             refused=at(part, autoscaling={"metrics": [{"type": "Pods", "object": {}}]}),
@@ -154,6 +179,7 @@ def service_pods(part: str) -> list[Case]:
 CASES = [
     *(case for part in PLACED for case in placement(part)),
     *service_pods("api"),
+    *service_pods("indexer"),
     Case(
         path="",
         words="the name of a RagDeployment must begin with a letter",
@@ -167,18 +193,6 @@ CASES = [
         refused={},
         name_refused="d" * 64,
         accepted={},
-    ),
-    Case(
-        path="spec.api.autoscaling",
-        words="autoscaling.minReplicas must not exceed autoscaling.maxReplicas",
-        refused={"api": {"autoscaling": {"minReplicas": 11}}},
-        accepted={"api": {"autoscaling": {"minReplicas": 10}}},
-    ),
-    Case(
-        path="spec.api.resources",
-        words="a request must not exceed the limit of the same resource",
-        refused={"api": {"resources": {"requests": {"cpu": "1.1"}, "limits": {"cpu": 1}}}},
-        accepted={"api": {"resources": {"requests": {"cpu": "1000m"}, "limits": {"cpu": 1}}}},
     ),
     Case(
         path="spec.cache.managed.resources",
@@ -207,19 +221,6 @@ CASES = [
             }
         },
         accepted={"vectorStore": {"managed": {"resources": {"requests": {"cpu": 3}}}}},
-    ),
-    Case(
-        path="spec.api",
-        words="autoscaling measures against the CPU request",
-        refused={"api": {"resources": {"requests": {"memory": "1Gi"}}}},
-        accepted={"api": {"resources": {"limits": {"cpu": 2}}}},
-    ),
-    Case(
-        path="spec.api",
-        words="autoscaling decides the number of API pods",
-        before={"api": {"replicas": 4}},
-        refused={"api": {"replicas": 3}},
-        accepted={"api": {"replicas": 3, "autoscaling": OFF}},
     ),
     Case(
         path="spec.llm",

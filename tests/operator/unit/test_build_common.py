@@ -40,6 +40,7 @@ def test_one_resource_yields_a_whole_application_in_the_order_to_apply_it() -> N
         "NetworkPolicy docs-vector-store",
         "NetworkPolicy docs-cache",
         "NetworkPolicy docs-api",
+        "NetworkPolicy docs-indexer",
         "ConfigMap docs-vector-store",
         "Service docs-vector-store",
         "StatefulSet docs-vector-store",
@@ -52,6 +53,7 @@ def test_one_resource_yields_a_whole_application_in_the_order_to_apply_it() -> N
         "ServiceAccount docs-api",
         "Service docs-api",
         "Deployment docs-api",
+        "Deployment docs-indexer",
         "HorizontalPodAutoscaler docs-api",
         "PodDisruptionBudget docs-api",
         "ServiceMonitor docs-api",
@@ -72,6 +74,7 @@ def test_parts_that_are_off_or_elsewhere_have_no_children() -> None:
         "ServiceAccount docs-api",
         "Service docs-api",
         "Deployment docs-api",
+        "Deployment docs-indexer",
         "PodDisruptionBudget docs-api",
     ]
 
@@ -105,7 +108,12 @@ def test_every_child_and_every_pod_has_the_standard_labels() -> None:
                 "ragdeploy.io/name": "docs",
             }.items()
         )
-        assert metadata["labels"]["app.kubernetes.io/component"] in ("api", "cache", "vector-store")
+        assert metadata["labels"]["app.kubernetes.io/component"] in (
+            "api",
+            "indexer",
+            "cache",
+            "vector-store",
+        )
         # Argo CD tells its own objects by this one, and would prune what it did not make
         assert "app.kubernetes.io/instance" not in metadata["labels"]
 
@@ -197,12 +205,16 @@ def test_a_build_leaves_its_inputs_alone() -> None:
     assert "mine" not in build(resource, facts)[0]["metadata"]["labels"]
 
 
-@pytest.mark.parametrize("workload", ["docs-api", "docs-cache", "docs-vector-store"])
+@pytest.mark.parametrize(
+    "workload", ["docs-api", "docs-indexer", "docs-cache", "docs-vector-store"]
+)
 def test_no_pod_can_talk_to_the_api_server(workload: str) -> None:
     assert children().pod(workload)["automountServiceAccountToken"] is False
 
 
-@pytest.mark.parametrize("workload", ["docs-api", "docs-cache", "docs-vector-store"])
+@pytest.mark.parametrize(
+    "workload", ["docs-api", "docs-indexer", "docs-cache", "docs-vector-store"]
+)
 def test_credentials_for_the_registry_reach_every_pod(workload: str) -> None:
     spec = {"image": {"pullSecrets": [{"name": "registry"}]}}
     assert children(spec).pod(workload)["imagePullSecrets"] == [{"name": "registry"}]

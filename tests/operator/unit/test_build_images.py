@@ -45,6 +45,7 @@ def test_each_part_runs_its_image() -> None:
     containers = {name: built.container(name) for name in built.pod_templates}
     assert {name: (c["image"], c["imagePullPolicy"]) for name, c in containers.items()} == {
         "docs-api": ("registry.example/service:9", "Always"),
+        "docs-indexer": ("registry.example/service:9", "Always"),
         "docs-cache": ("registry.example/redis:7", "IfNotPresent"),
         "docs-vector-store": ("mirror/milvus:2", "IfNotPresent"),
     }

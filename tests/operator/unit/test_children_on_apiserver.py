@@ -70,6 +70,13 @@ SPECS: dict[str, Json] = {
             ],
             **PLACEMENT,
         },
+        "indexer": {
+            "replicas": 2,
+            "autoscaling": {"enabled": True, **METRICS},
+            "topologySpread": [],
+            "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+            **PLACEMENT,
+        },
         "llm": {"baseURL": "http://llm", "apiKeySecretRef": SECRET, "temperature": 0.25},
         "embedding": {"backend": "torch", "model": "intfloat/e5-small"},
         "cache": {"managed": {"storage": {"size": "2048Mi", "className": "fast"}, **PLACEMENT}},
@@ -107,6 +114,7 @@ SPECS: dict[str, Json] = {
         "auth": {"enabled": False},
     },
 }
+STATEFUL = ("docs-cache", "docs-vector-store")
 NAMES = ("docs", "d" * 63)
 
 
@@ -163,7 +171,7 @@ def test_all_pods_are_admitted_in_a_restricted_namespace(
     """Deployments are only warned of; what is enforced is their pods."""
     for name, template in children_of(spec, "docs", restricted).pod_templates.items():
         pod_spec = {k: v for k, v in template["spec"].items() if k != "serviceAccountName"}
-        claims = [{"name": "data", "emptyDir": {}}] if name != "docs-api" else []
+        claims = [{"name": "data", "emptyDir": {}}] if name in STATEFUL else []
         pod_spec["volumes"] = pod_spec["volumes"] + claims
         pod = {
             "apiVersion": "v1",

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given
 from pydantic import SecretStr
 
@@ -27,24 +28,40 @@ def value_of(name: str, key: str) -> str:
     return f"value of {key} in {name}"
 
 
-def environment(spec: Json) -> dict[str, str]:
-    """What the API's process finds in its environment."""
+WORKLOADS = ["docs-api", "docs-indexer"]
+
+
+def environment(spec: Json, workload: str) -> dict[str, str]:
+    """What the service's process finds in its environment."""
     uses = parsed(spec).spec.secret_uses()
     values = {(u.name, u.key): value_of(u.name, u.key) for u in uses if u.key is not None}
-    return children(spec).api_environment(values)
+    return children(spec).environment(workload, values)
 
 
-@given(specs())
-def test_every_variable_is_one_that_the_service_reads(spec: Json) -> None:
+@pytest.mark.parametrize("workload", WORKLOADS)
+@given(spec=specs())
+def test_every_variable_is_one_that_the_service_reads(workload: str, spec: Json) -> None:
     known = {variable(field) for field in ServiceSettings.model_fields}
-    assert {name for name in environment(spec) if name.startswith("RAG_")} <= known
+    assert {name for name in environment(spec, workload) if name.startswith("RAG_")} <= known
 
 
 @given(specs())
 def test_the_service_reads_exactly_what_the_resource_says(spec: Json) -> None:
-    with patch.dict(os.environ, environment(spec), clear=True):
+    with patch.dict(os.environ, environment(spec, "docs-api"), clear=True):
         read = ServiceSettings()
     assert plain(read) == DEFAULTS | expected_settings(parsed(spec).spec)
+
+
+@given(specs())
+def test_the_indexer_reads_the_same_but_the_key_of_the_language_model(spec: Json) -> None:
+    wanted = parsed(spec).spec
+    with patch.dict(os.environ, environment(spec, "docs-indexer"), clear=True):
+        read = ServiceSettings()
+    assert plain(read) == DEFAULTS | expected_settings(wanted) | {
+        "role": "indexer",
+        "drain_seconds": wanted.indexer.drain_seconds,
+        "llm_api_key": None,
+    }
 
 
 def plain(read: ServiceSettings) -> Json:
@@ -61,6 +78,7 @@ def expected_settings(spec: Spec) -> Json:
     own_redis = f"redis://:{CACHE_PASSWORD}@docs-cache.shop.svc:6379/0"
     own_milvus = "http://docs-vector-store.shop.svc:19530"
     return {
+        "role": "api",
         "host": "0.0.0.0",
         "port": 8000,
         "data_dir": Path("/data"),

@@ -201,5 +201,5 @@ def test_kubectl_scale_sets_the_replicas_while_autoscaling_is_off(
 def test_kubectl_scale_says_why_it_cannot_while_autoscaling_is_on(
     apiserver: ApiServer, namespace: str, docs: Json
 ) -> None:
-    with pytest.raises(ApiError, match="autoscaling decides the number of API pods: change"):
+    with pytest.raises(ApiError, match="autoscaling decides the number of pods: change"):
         scale(apiserver, namespace, 5)

@@ -16,6 +16,8 @@ SECRET = {"name": "secret", "key": "key"}
 
 SURROUNDINGS: dict[str, Json] = {
     "api.replicas": {"api": {"autoscaling": {"enabled": False}}},
+    "indexer.autoscaling": {"indexer": {"autoscaling": {"enabled": True}}},
+    "indexer.podDisruptionBudget": {"indexer": {"replicas": 2}},
     "llm": {"llm": {"apiKeySecretRef": SECRET}},
     "embedding.apiKeySecretRef": {"embedding": {"apiKeySecretRef": SECRET}},
     "cache.external": {"cache": {"external": {"urlSecretRef": SECRET}}},

@@ -13,13 +13,13 @@ from tests.operator.unit.resources import children
 
 DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 RESOURCE_NAMES = st.text("ab0-", min_size=1, max_size=63).filter(DNS_LABEL.fullmatch)
-SUFFIXES = st.sampled_from(["api", "api-key", "cache", "config", "vector-store"])
+SUFFIXES = st.sampled_from(["api", "api-key", "cache", "config", "indexer", "vector-store"])
 
 
 def test_children_are_named_after_their_resource() -> None:
     assert {name for _, name in children().by_ref} == {
         "docs-api", "docs-api-key", "docs-cache", "docs-config", "docs-dashboard",
-        "docs-vector-store",
+        "docs-indexer", "docs-vector-store",
     }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from tests.operator.unit.rule_cases import PLACED, at
 
 WORKLOADS = {
     "api": "docs-api",
+    "indexer": "docs-indexer",
     "cache.managed": "docs-cache",
     "vectorStore.managed": "docs-vector-store",
 }
