@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from ragdeploy_operator.api.labels import Labels, names_rule
-from ragdeploy_operator.api.model import Model
+from ragdeploy_operator.api.model import Model, setting
 
 
 class ServiceMonitor(Model):
@@ -58,6 +58,20 @@ class Dashboard(Model):
     rules = (names_rule("dashboard", "labels", "labels"),)
 
 
+class Tracing(Model):
+    """Traces of requests, for a collector of OpenTelemetry."""
+
+    endpoint: str = Field(
+        pattern=r"^https?://",
+        max_length=2048,
+        description="Root of the collector (OTLP over HTTP), such as "
+        "http://otel-collector.observability.svc:4318.",
+    )
+    sample_ratio: float = setting(
+        "tracing_sample_ratio", "Share of the traces begun here that are sent."
+    )
+
+
 class Monitoring(Model):
     """What watches the bundle."""
 
@@ -68,3 +82,6 @@ class Monitoring(Model):
         PrometheusRule(), description="When somebody is called: docs/runbooks tells what to do."
     )
     dashboard: Dashboard = Field(Dashboard(), description="What one can look at in Grafana.")
+    tracing: Tracing | None = Field(
+        None, description="Where traces of requests are sent; none are made when absent."
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from ragdeploy_operator.api.answering import Embedding, LanguageModel, Retrieval
+from ragdeploy_operator.api.answering import Batching, Embedding, LanguageModel, Retrieval
 from ragdeploy_operator.api.application import Api, Indexer
 from ragdeploy_operator.api.common import (
     SecretKeyRef,
@@ -33,6 +33,18 @@ PLURAL = "ragdeployments"
 _NAME = "[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
+class RateLimit(Model):
+    """What a key may use that does not say otherwise."""
+
+    requests_per_minute: int = setting(
+        "rate_limit_requests_per_minute", "Requests a minute; 0 is no limit.", default=0
+    )
+    tokens_per_minute: int = setting(
+        "rate_limit_tokens_per_minute",
+        "Tokens of the language model a minute; 0 is no limit.",
+    )
+
+
 class Auth(Model):
     """Who may use the API."""
 
@@ -41,6 +53,9 @@ class Auth(Model):
         None,
         description="Secret whose every value is an accepted API key; when absent, "
         "one key is generated into the Secret <name>-api-key.",
+    )
+    rate_limit: RateLimit = Field(
+        RateLimit(), description="What a key may use that does not say otherwise."
     )
 
 
@@ -72,6 +87,9 @@ class Spec(Model):
         "Another model means indexing all documents again.",
     )
     retrieval: Retrieval = Field(Retrieval(), description="What is looked up for a question.")
+    batching: Batching = Field(
+        Batching(), description="How questions that come at the same time are embedded together."
+    )
     cache: Cache = Field(Cache(), description="The answer cache, and the Redis behind it.")
     vector_store: VectorStore = Field(
         VectorStore(), description="Where the indexed documents are kept."

@@ -83,7 +83,12 @@ class Cache(Model):
         "Answer repeated questions from the cache. Redis is needed either way, because it also "
         "holds the indexing jobs.",
     )
-    ttl_seconds: int = setting("cache_ttl_seconds", "Time that an answer is kept, in seconds.")
+    ttl_seconds: int = setting("cache_ttl_seconds", "Time that an answer is good for, in seconds.")
+    stale_seconds: int = setting(
+        "cache_stale_seconds",
+        "How much longer an answer is kept than it is good for, in seconds; given out, marked, "
+        "only when no other can be made.",
+    )
     managed: ManagedCache | None = Field(
         None, description="Run a Redis for this resource; so it is when external is absent too."
     )

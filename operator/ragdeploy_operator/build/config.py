@@ -39,7 +39,7 @@ def environment(resource: RagDeployment) -> dict[str, str]:
 
 def indexing(resource: RagDeployment) -> dict[str, str]:
     """Write those settings that matter to what embeds and writes documents."""
-    data = _variables(_process() | _embedding(resource) | _stores(resource))
+    data = _variables(_process() | _tracing(resource) | _embedding(resource) | _stores(resource))
     if resource.spec.embedding.backend == EmbeddingBackend.TORCH:
         # Where sentence-transformers keeps what it fetches; its default is on the root file system.
         data["HF_HOME"] = str(DATA_DIR / "huggingface")
@@ -70,13 +70,24 @@ def _process() -> dict[str, Value]:
     }
 
 
+def _tracing(resource: RagDeployment) -> dict[str, Value]:
+    tracing = resource.spec.monitoring.tracing
+    if tracing is None:
+        return {}
+    return {
+        "tracing_endpoint": tracing.endpoint,
+        "tracing_sample_ratio": tracing.sample_ratio,
+        "tracing_service_name": resource.name,
+    }
+
+
 def _access(resource: RagDeployment) -> dict[str, Value]:
     auth = resource.spec.auth
     return {
         "auth_enabled": auth.enabled,
         "api_keys_dir": API_KEYS_DIR if auth.enabled else None,
-        # The service's default is meant for a person with curl. A key may bring its own limit.
-        "rate_limit_requests_per_minute": 0,
+        "rate_limit_requests_per_minute": auth.rate_limit.requests_per_minute,
+        "rate_limit_tokens_per_minute": auth.rate_limit.tokens_per_minute,
     }
 
 
@@ -85,7 +96,10 @@ def _answering(resource: RagDeployment) -> dict[str, Value]:
     return {
         **(_language_model(spec.llm) if spec.llm else {}),
         "top_k": spec.retrieval.top_k,
+        "search_mode": spec.retrieval.mode,
         "min_score": spec.retrieval.min_score,
+        "batch_max_size": spec.batching.max_batch_size,
+        "batch_max_wait_ms": spec.batching.max_wait_ms,
     }
 
 
@@ -95,6 +109,7 @@ def _embedding(resource: RagDeployment) -> dict[str, Value]:
         "embedding_provider": embedding.provider,
         "embedding_model": embedding.model,
         "embedding_backend": embedding.backend,
+        "embedding_precision": embedding.precision,
         "embedding_base_url": embedding.base_url,
         "chunk_size": chunking.size,
         "chunk_overlap": chunking.overlap,
@@ -114,7 +129,8 @@ def _language_model(llm: LanguageModel) -> dict[str, Value]:
 
 
 def _cache(resource: RagDeployment) -> dict[str, Value]:
-    return {"cache_ttl_seconds": resource.spec.cache.ttl_seconds}
+    cache = resource.spec.cache
+    return {"cache_ttl_seconds": cache.ttl_seconds, "cache_stale_seconds": cache.stale_seconds}
 
 
 def _stores(resource: RagDeployment) -> dict[str, Value]:

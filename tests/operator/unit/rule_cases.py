@@ -272,6 +272,18 @@ CASES = [
         accepted={"embedding": {"model": "sentence-transformers/all-MiniLM-L6-v2"}},
     ),
     Case(
+        path="spec.embedding",
+        words="precision int8 goes with provider local and backend onnx",
+        refused={
+            "embedding": {
+                "provider": "openai",
+                "baseURL": "http://tei:8080/v1",
+                "precision": "int8",
+            }
+        },
+        accepted={"embedding": {"precision": "int8"}},
+    ),
+    Case(
         path="spec.retrieval.chunking",
         words="chunking.overlap must be at most half of chunking.size",
         refused={"retrieval": {"chunking": {"size": 47}}},

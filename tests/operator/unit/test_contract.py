@@ -77,32 +77,53 @@ def expected_settings(spec: Spec) -> Json:
     cache, store = spec.cache.external, spec.vector_store.external
     own_redis = f"redis://:{CACHE_PASSWORD}@docs-cache.shop.svc:6379/0"
     own_milvus = "http://docs-vector-store.shop.svc:19530"
+    return (
+        {
+            "role": "api",
+            "host": "0.0.0.0",
+            "port": 8000,
+            "data_dir": Path("/data"),
+            "log_format": "json",
+            "drain_seconds": spec.api.drain_seconds,
+            "auth_enabled": spec.auth.enabled,
+            "api_keys_dir": Path("/etc/ragdeploy/api-keys") if spec.auth.enabled else None,
+            "rate_limit_requests_per_minute": spec.auth.rate_limit.requests_per_minute,
+            "rate_limit_tokens_per_minute": spec.auth.rate_limit.tokens_per_minute,
+            "embedding_provider": spec.embedding.provider,
+            "embedding_model": spec.embedding.model,
+            "embedding_backend": spec.embedding.backend,
+            "embedding_precision": spec.embedding.precision,
+            "embedding_base_url": spec.embedding.base_url,
+            "embedding_api_key": secret(spec.embedding.api_key_secret_ref),
+            "top_k": spec.retrieval.top_k,
+            "search_mode": spec.retrieval.mode,
+            "min_score": spec.retrieval.min_score,
+            "batch_max_size": spec.batching.max_batch_size,
+            "batch_max_wait_ms": spec.batching.max_wait_ms,
+            "chunk_size": spec.retrieval.chunking.size,
+            "chunk_overlap": spec.retrieval.chunking.overlap,
+            "cache_enabled": spec.cache.enabled,
+            "cache_ttl_seconds": spec.cache.ttl_seconds,
+            "cache_stale_seconds": spec.cache.stale_seconds,
+            "redis_url": secret(cache.url_secret_ref) if cache else own_redis,
+            "milvus_uri": store.uri if store else own_milvus,
+            "milvus_token": secret(store.token_secret_ref) if store else None,
+            "milvus_database": store.database if store else "default",
+        }
+        | expected_llm_settings(spec)
+        | expected_tracing_settings(spec)
+    )
+
+
+def expected_tracing_settings(spec: Spec) -> Json:
+    tracing = spec.monitoring.tracing
+    if tracing is None:
+        return {}
     return {
-        "role": "api",
-        "host": "0.0.0.0",
-        "port": 8000,
-        "data_dir": Path("/data"),
-        "log_format": "json",
-        "drain_seconds": spec.api.drain_seconds,
-        "auth_enabled": spec.auth.enabled,
-        "api_keys_dir": Path("/etc/ragdeploy/api-keys") if spec.auth.enabled else None,
-        "rate_limit_requests_per_minute": 0,
-        "embedding_provider": spec.embedding.provider,
-        "embedding_model": spec.embedding.model,
-        "embedding_backend": spec.embedding.backend,
-        "embedding_base_url": spec.embedding.base_url,
-        "embedding_api_key": secret(spec.embedding.api_key_secret_ref),
-        "top_k": spec.retrieval.top_k,
-        "min_score": spec.retrieval.min_score,
-        "chunk_size": spec.retrieval.chunking.size,
-        "chunk_overlap": spec.retrieval.chunking.overlap,
-        "cache_enabled": spec.cache.enabled,
-        "cache_ttl_seconds": spec.cache.ttl_seconds,
-        "redis_url": secret(cache.url_secret_ref) if cache else own_redis,
-        "milvus_uri": store.uri if store else own_milvus,
-        "milvus_token": secret(store.token_secret_ref) if store else None,
-        "milvus_database": store.database if store else "default",
-    } | expected_llm_settings(spec)
+        "tracing_endpoint": tracing.endpoint,
+        "tracing_sample_ratio": tracing.sample_ratio,
+        "tracing_service_name": "docs",
+    }
 
 
 def expected_llm_settings(spec: Spec) -> Json:
