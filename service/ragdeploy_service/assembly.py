@@ -11,6 +11,7 @@ from ragdeploy_service.rag.answering.ladder import Ladder
 from ragdeploy_service.rag.answering.pipeline import Pipeline
 from ragdeploy_service.rag.answering.prompt import Prompt
 from ragdeploy_service.rag.answering.quoting import Quoter
+from ragdeploy_service.rag.answering.reranking import Reranking
 from ragdeploy_service.rag.answering.retrieval import Retriever
 from ragdeploy_service.rag.answering.writing import Writer
 from ragdeploy_service.rag.caching.records import KeyBase
@@ -21,10 +22,17 @@ from ragdeploy_service.rag.concurrency.slots import Slots
 from ragdeploy_service.rag.errors import (
     LanguageModelUnavailable,
     Overloaded,
+    RerankerUnavailable,
     VectorStoreUnavailable,
 )
 from ragdeploy_service.rag.jobs.epochs import EpochGate
-from ragdeploy_service.rag.ports import AnswerCache, Embedder, LanguageModel, VectorStore
+from ragdeploy_service.rag.ports import (
+    AnswerCache,
+    Embedder,
+    LanguageModel,
+    Reranker,
+    VectorStore,
+)
 from ragdeploy_service.rag.ports.job_queue import JobQueue
 from ragdeploy_service.settings import ServiceSettings
 
@@ -34,6 +42,7 @@ def ladder(
     metrics: Metrics,
     embedder: Embedder,
     store: VectorStore,
+    reranker: Reranker | None,
     llm: LanguageModel | None,
     cache: AnswerCache,
     queue: JobQueue,
@@ -44,6 +53,7 @@ def ladder(
     keys = KeyBase(
         store=namespace(settings),
         embedding=embedder.fingerprint,
+        reranker=reranker.fingerprint if reranker else "",
         llm=_llm_identity(settings) if llm else "extractive",
         prompt="\n".join((prompt.fingerprint, *sorted(link_hosts))),
     )
@@ -57,6 +67,8 @@ def ladder(
                 failures=3,
                 seconds=settings.breaker_seconds,
             ),
+            reranking=_reranking(settings, reranker),
+            telemetry=metrics,
         ),
         writer=_writer(settings, llm, prompt, link_hosts),
         quoter=Quoter(link_hosts=link_hosts),
@@ -77,6 +89,20 @@ def ladder(
         ),
     )
     return Ladder(pipeline, capacity=capacity, telemetry=metrics)
+
+
+def _reranking(settings: ServiceSettings, reranker: Reranker | None) -> Reranking | None:
+    if reranker is None:
+        return None
+    breaker = Breaker(
+        "reranker", failure=RerankerUnavailable, failures=5, seconds=settings.breaker_seconds
+    )
+    return Reranking(
+        reranker,
+        breaker=breaker,
+        candidates=settings.rerank_candidates,
+        seconds=settings.rerank_timeout_seconds,
+    )
 
 
 def _writer(

@@ -20,6 +20,7 @@ from ragdeploy_service.adapters.redis.cache import RedisCache
 from ragdeploy_service.adapters.redis.client import connect, namespace
 from ragdeploy_service.adapters.redis.jobs import RedisJobs
 from ragdeploy_service.adapters.redis.meter import RedisMeter
+from ragdeploy_service.adapters.reranking import load_reranker
 from ragdeploy_service.adapters.sqlite_jobs import SqliteJobs
 from ragdeploy_service.documents import FileReader, Limits
 from ragdeploy_service.lifecycle import Drain, StoreMonitor
@@ -93,6 +94,9 @@ async def start(
         monitor = StoreMonitor(store, default_collection(settings))
         with contextlib.suppress(Unavailable, EmbeddingMismatch):  # the monitor goes on trying
             await monitor.look()
+        reranker = await load_reranker(settings) if settings.role is not Role.INDEXER else None
+        if reranker is not None:
+            stack.push_async_callback(reranker.close)
         llm = _llm(settings, metrics) if settings.role is not Role.INDEXER else None
         if llm is not None:
             stack.push_async_callback(llm.close)
@@ -138,7 +142,9 @@ async def start(
             meter=meter,
             library=Library(store=store, cache=cache),
             files=_files(settings),
-            pipeline=assembly.ladder(settings, metrics, embedder, store, llm, cache, queue),
+            pipeline=assembly.ladder(
+                settings, metrics, embedder, store, reranker, llm, cache, queue
+            ),
             streams=Slots(
                 settings.max_streams,
                 refusal=TooManyStreams(

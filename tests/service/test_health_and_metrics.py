@@ -12,7 +12,14 @@ def test_a_running_service_is_alive_ready_and_healthy(service):
     assert service.http.get("/health/ready").json() == {"status": "ready"}
     health = service.http.get("/health").json()
     assert health["status"] == "healthy"
-    assert set(health["parts"]) == {"embedder", "vector_store", "cache", "jobs", "llm"}
+    assert set(health["parts"]) == {
+        "embedder",
+        "reranker",
+        "vector_store",
+        "cache",
+        "jobs",
+        "llm",
+    }
 
 
 def test_health_counts_the_chunks(service):

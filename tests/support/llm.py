@@ -96,6 +96,7 @@ class LanguageModelServer:
             Route("/v1/chat/completions", self._chat, methods=["POST"]),
             Route("/v1/embeddings", self._embeddings, methods=["POST"]),
             Route("/v1/models", self._models),
+            *self._more_routes(),
         ]
         config = uvicorn.Config(
             Starlette(routes=routes), log_level="critical", lifespan="off", access_log=False
@@ -104,6 +105,9 @@ class LanguageModelServer:
         self._thread = threading.Thread(
             target=self._server.run, args=([self._socket],), name="llm", daemon=True
         )
+
+    def _more_routes(self) -> list[Route]:
+        return []
 
     @property
     def url(self) -> str:

@@ -38,7 +38,7 @@ ANSWER = Answer(
     ),
     usage=Usage(prompt_tokens=3, completion_tokens=4),
 )
-BASE = KeyBase(store="s", embedding="e", llm="l", prompt="p")
+BASE = KeyBase(store="s", embedding="e", reranker="r", llm="l", prompt="p")
 
 
 @pytest.fixture(params=["memory", "redis"])

@@ -69,6 +69,10 @@ def evaluate(
     mode: Annotated[
         SearchMode | None, typer.Option(help="How to search; as the service is set up if absent.")
     ] = None,
+    rerank: Annotated[
+        bool | None,
+        typer.Option(help="Whether to rerank; as the service is set up if absent."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Score retrieval: hits, recall, MRR and nDCG at k, from questions with relevant documents.
@@ -82,7 +86,11 @@ def evaluate(
             judge(
                 case,
                 client.retrieve(
-                    case.question, top_k=depths[-1], collection=collection, search_mode=mode
+                    case.question,
+                    top_k=depths[-1],
+                    collection=collection,
+                    search_mode=mode,
+                    rerank=rerank,
                 ),
             )
             for case in cases

@@ -15,9 +15,15 @@ class Clock:
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
+        self._began = time.perf_counter()
         self.timings: dict[Stage, float] = {}
         self.latest: Stage | None = None
         """The stage that was begun last."""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the question or the job was begun."""
+        return time.perf_counter() - self._began
 
     @contextmanager
     def __call__(self, stage: Stage) -> Iterator[None]:

@@ -39,6 +39,10 @@ class EmbedderUnavailable(Unavailable):
     """Texts cannot be turned into vectors now."""
 
 
+class RerankerUnavailable(Unavailable):
+    """Passages cannot be put in a better order now; they stay as they were found."""
+
+
 class CacheUnavailable(Unavailable):
     """The answer cache does not answer; the pipeline goes on without it."""
 

@@ -94,12 +94,14 @@ class Passage:
 
     ``score`` is what the passages are ordered by. ``dense_score`` is the cosine similarity, -1 to
     1, and ``sparse_score`` the BM25 score, from 0 up; None where that search did not find it.
+    ``rerank_score`` is what a reranker gave, None if none was asked.
     """
 
     chunk: Chunk
     score: float
     dense_score: float | None = None
     sparse_score: float | None = None
+    rerank_score: float | None = None
 
 
 class AnswerMode(StrEnum):
@@ -128,6 +130,7 @@ class Part(StrEnum):
     CACHE = "cache"
     EMBEDDER = "embedder"
     VECTOR_STORE = "vector_store"
+    RERANKER = "reranker"
     LLM = "llm"
 
 
@@ -138,6 +141,7 @@ class Stage(StrEnum):
     CACHE = "cache"
     EMBED = "embed"
     RETRIEVE = "retrieve"
+    RERANK = "rerank"
     GENERATE = "generate"
     EXTRACT = "extract"
     CHUNK = "chunk"

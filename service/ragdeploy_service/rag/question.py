@@ -33,7 +33,8 @@ class Turn:
 class Question:
     """A question to the documents of one collection.
 
-    ``min_score`` bounds the cosine similarity, -1 to 1. A question with ``use_cache`` may be
+    ``min_score`` bounds the cosine similarity, -1 to 1. With ``rerank``, a reranker chooses among
+    more passages than are asked for; there must be one. A question with ``use_cache`` may be
     answered with what was answered before, or is being answered for somebody else now. It is
     answered within ``timeout`` seconds or not at all, and not before every job of its collection
     up to ``min_epoch`` has ended.
@@ -44,6 +45,7 @@ class Question:
     top_k: int
     mode: SearchMode
     min_score: float
+    rerank: bool = False
     where: Filter | None = None
     use_cache: bool = True
     timeout: float = 60.0

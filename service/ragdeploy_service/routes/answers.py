@@ -20,13 +20,14 @@ class Source(BaseModel):
     doc_id: str = Field(description="Id of its document.")
     text: str
     score: float = Field(
-        description="What the sources are ordered by: cosine similarity (dense), BM25 (sparse), or "
-        "reciprocal rank (hybrid)."
+        description="What the sources are ordered by: cosine similarity (dense), BM25 (sparse), "
+        "reciprocal rank (hybrid), or what the reranker says."
     )
     dense_score: float | None = Field(
         description="Cosine similarity to the question, -1 to 1; null if not found by meaning."
     )
     sparse_score: float | None = Field(description="BM25 score; null if not found by words.")
+    rerank_score: float | None = Field(description="The reranker's score; null if not reranked.")
     metadata: dict[str, Any] = Field(description="As it was given with the document.")
     citation: int = Field(description="The number that stands for it in the answer, as in [1].")
 
@@ -42,6 +43,7 @@ class RetrieveResponse(BaseModel):
     """The passages nearest to a question."""
 
     sources: list[Source] = Field(description="Best first.")
+    degraded: list[Part] = Field(description="Parts that did not answer and were done without.")
     latency_ms: float
     request_id: str
     timings: dict[Stage, float] = Field(description="Milliseconds by stage.")
@@ -86,6 +88,7 @@ def passages(found: Retrieval, *, seconds: float, request_id: str) -> RetrieveRe
     """Passages without an answer as the API shows them."""
     return RetrieveResponse.model_construct(
         sources=sources(found.passages),
+        degraded=list(found.degraded),
         latency_ms=_milliseconds(seconds),
         request_id=request_id,
         timings=_rounded(found.timings),
@@ -102,6 +105,7 @@ def sources(passages: tuple[Passage, ...]) -> list[Source]:
             score=round(passage.score, 6),
             dense_score=_score(passage.dense_score),
             sparse_score=_score(passage.sparse_score),
+            rerank_score=_score(passage.rerank_score),
             metadata=dict(passage.chunk.metadata),
             citation=number,
         )

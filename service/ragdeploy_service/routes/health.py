@@ -93,8 +93,14 @@ async def _parts(parts: Services) -> dict[str, dict[str, Any]]:
     )
     embedder = {"status": "ok", "model": parts.settings.embedding_model}
     llm = {"status": "ok", "model": parts.llm.name} if parts.llm else {"status": "off"}
+    reranker = (
+        {"status": "ok", "model": parts.settings.rerank_model}
+        if parts.settings.rerank_backend
+        else {"status": "off"}
+    )
     return {
         "embedder": embedder,
+        "reranker": reranker,
         "vector_store": store,
         "cache": cache if parts.settings.cache_enabled else {"status": "off"},
         "jobs": jobs,

@@ -10,7 +10,7 @@ from ragdeploy_service.rag.errors import InvalidField
 from ragdeploy_service.rag.models import CollectionId, SearchMode
 from ragdeploy_service.rag.question import Question
 from ragdeploy_service.routes.filters import FilterField, to_domain
-from ragdeploy_service.settings import NAME_PATTERN, ServiceSettings
+from ragdeploy_service.settings import NAME_PATTERN, ServiceSettings, variable
 
 # Room for a thousand characters and a long filter. Documents may be larger, but parsing eight
 # megabytes of brackets keeps everybody else waiting for a second.
@@ -57,7 +57,11 @@ class RetrieveRequest(BaseModel):
         description="Passages with a lower cosine similarity are left out. It bounds what is "
         "found by meaning, not what is found by words.",
     )
-
+    rerank: bool | None = Field(
+        None,
+        description="Whether a reranker chooses among more passages than are asked for; as the "
+        "service is set up if absent. 422 where it has no reranker.",
+    )
     min_epoch: int | None = Field(
         None,
         ge=0,
@@ -77,7 +81,8 @@ class RetrieveRequest(BaseModel):
         """The question with the service's defaults, asked by a tenant.
 
         Raises:
-            InvalidField: it holds markup, and the service is set up to refuse that.
+            InvalidField: it holds markup, and the service is set up to refuse that; or it is to
+                be reranked where there is no reranker.
 
         """
         if settings.refuse_markup and _MARKUP & set(self.question):
@@ -88,6 +93,7 @@ class RetrieveRequest(BaseModel):
             top_k=settings.top_k if self.top_k is None else self.top_k,
             mode=self.search_mode or SearchMode(settings.search_mode),
             min_score=settings.min_score if self.min_score is None else self.min_score,
+            rerank=reranked(self.rerank, settings),
             where=to_domain(self.filters) if self.filters else None,
             use_cache=use_cache,
             timeout=(
@@ -97,6 +103,22 @@ class RetrieveRequest(BaseModel):
             ),
             min_epoch=self.min_epoch,
         )
+
+
+def reranked(asked: bool | None, settings: ServiceSettings) -> bool:
+    """Whether passages are reranked, as the request says or else the settings.
+
+    Raises:
+        InvalidField: they are to be, and there is no reranker.
+
+    """
+    if asked and settings.rerank_backend is None:
+        raise InvalidField(
+            "rerank",
+            "This service has no reranker. Leave it out, or set the service up with one "
+            f"({variable('rerank_backend')}).",
+        )
+    return settings.rerank if asked is None else asked
 
 
 class QueryRequest(RetrieveRequest):

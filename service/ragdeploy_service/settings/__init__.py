@@ -30,12 +30,18 @@ from ragdeploy_service.settings.process import (
     Role,
     TracingSettings,
 )
+from ragdeploy_service.settings.reranking import (
+    DEFAULT_RERANK_MODEL,
+    RerankBackend,
+    RerankSettings,
+)
 from ragdeploy_service.settings.retrieval import RetrievalSettings
 from ragdeploy_service.settings.stores import CacheSettings, VectorStoreSettings
 
 __all__ = [
     "DEFAULT_EMBEDDING_MODEL",
     "DEFAULT_PROMPT",
+    "DEFAULT_RERANK_MODEL",
     "MOST_PER_MINUTE",
     "NAME_PATTERN",
     "PREFIX",
@@ -43,6 +49,7 @@ __all__ = [
     "EmbeddingPrecision",
     "EmbeddingProvider",
     "LogFormat",
+    "RerankBackend",
     "Role",
     "ServiceSettings",
     "variable",
@@ -53,6 +60,7 @@ __all__ = [
 class ServiceSettings(
     VectorStoreSettings,
     CacheSettings,
+    RerankSettings,
     RetrievalSettings,
     EmbeddingSettings,
     AnswerSettings,

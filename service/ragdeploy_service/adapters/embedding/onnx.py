@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from ragdeploy_service.adapters.model_files import ModelFiles
 from ragdeploy_service.adapters.model_int8 import WEIGHTS
+from ragdeploy_service.adapters.onnx_session import load_session, load_tokenizer, padded
 from ragdeploy_service.rag.errors import EmbedderUnavailable, ModelUnavailable
 from ragdeploy_service.rag.ports import Vectors
 from ragdeploy_service.settings import EmbeddingPrecision
@@ -42,9 +42,9 @@ class OnnxEncoder:
         self._max_length = _max_length(files.folder)
         _demand_mean_pooling(files.folder)
         try:
-            self._session = _session(files.model)
-            self.tokenizer = _tokenizer(files.tokenizer)
-            self._truncating = _tokenizer(files.tokenizer)
+            self._session = load_session(files.model)
+            self.tokenizer = load_tokenizer(files.tokenizer)
+            self._truncating = load_tokenizer(files.tokenizer)
         except Exception as error:  # both libraries raise bare Exception
             raise ModelUnavailable(
                 f"The model in {files.folder} cannot be loaded: {error}"
@@ -66,21 +66,14 @@ class OnnxEncoder:
         await asyncio.to_thread(self._workers.shutdown)
 
     def _encode(self, texts: list[str]) -> Vectors:
-        encodings = [self._truncating.encode(text) for text in texts]
-        longest = max(len(encoding.ids) for encoding in encodings)
-        ids = np.zeros((len(texts), longest), dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for row, encoding in enumerate(encodings):
-            ids[row, : len(encoding.ids)] = encoding.ids
-            mask[row, : len(encoding.ids)] = 1
-        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        feed = padded([self._truncating.encode(text) for text in texts])
         try:
             (tokens,) = self._session.run(
                 [self._output], {name: feed[name] for name in self._inputs}
             )
         except Exception as error:  # onnxruntime's own exceptions have no public base
             raise EmbedderUnavailable("The embedding model failed on a text.") from error
-        return mean_of_tokens(tokens, mask)
+        return mean_of_tokens(tokens, feed["attention_mask"])
 
 
 def mean_of_tokens(tokens: NDArray[np.float32], mask: NDArray[np.int64]) -> Vectors:
@@ -95,13 +88,6 @@ def mean_of_tokens(tokens: NDArray[np.float32], mask: NDArray[np.int64]) -> Vect
     return unit
 
 
-def _session(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-
 def _precision(session: onnxruntime.InferenceSession, files: ModelFiles) -> EmbeddingPrecision:
     """Tell which model was loaded: an int8 one says which weights it was made of."""
     made_of = session.get_modelmeta().custom_metadata_map.get(WEIGHTS)
@@ -112,14 +98,6 @@ def _precision(session: onnxruntime.InferenceSession, files: ModelFiles) -> Embe
             f"{files.model} was not made of the model beside it. Delete it; it is made again."
         )
     return EmbeddingPrecision.INT8
-
-
-def _tokenizer(path: Path) -> Tokenizer:
-    tokenizer = Tokenizer.from_file(str(path))
-    # The file may ask for both; a batch is padded to its own longest row here.
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
 
 
 def _token_embeddings(session: onnxruntime.InferenceSession, path: Path) -> tuple[str, int]:

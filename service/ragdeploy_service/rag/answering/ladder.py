@@ -31,12 +31,14 @@ _WHERE = {
     Stage.JOBS: "the jobs up to min_epoch had not ended",
     Stage.EMBED: "the question waited for the embedding model",
     Stage.RETRIEVE: "the vector store was searched",
+    Stage.RERANK: "the passages were reranked",
     Stage.GENERATE: "the language model wrote",
 }
 
 _PARTS = {
     Stage.EMBED: Part.EMBEDDER,
     Stage.RETRIEVE: Part.VECTOR_STORE,
+    Stage.RERANK: Part.RERANKER,
     Stage.GENERATE: Part.LLM,
 }
 

@@ -36,6 +36,7 @@ class Retrieval:
     """Passages without an answer; ``timings`` are milliseconds by stage."""
 
     passages: tuple[Passage, ...]
+    degraded: tuple[Part, ...]
     timings: Mapping[Stage, float]
 
 
@@ -71,8 +72,8 @@ class Pipeline:
     async def retrieve(self, question: Question, clock: Clock) -> Retrieval:
         """Find passages and leave it at that; raises what `Retriever.retrieve` does."""
         await self._wait(question, clock)
-        passages = await self._retriever.retrieve(question, clock)
-        return Retrieval(passages=passages, timings=clock.timings)
+        found = await self._retriever.retrieve(question, clock)
+        return Retrieval(passages=found.passages, degraded=found.degraded, timings=clock.timings)
 
     async def ask(
         self, question: Question, account: Account, *, clock: Clock, audience: Audience
@@ -181,8 +182,14 @@ class Pipeline:
         self, asked: _Asked, *, epoch: str | None = None, shared: bool = True
     ) -> Outcome:
         """Answer afresh; if ``shared``, equal keys and equal passages make one generation."""
-        passages = await self._retriever.retrieve(asked.question, asked.clock)
-        asked.audience.tell(Found(passages=passages))
+        found = await self._retriever.retrieve(asked.question, asked.clock)
+        asked.audience.tell(Found(passages=found.passages))
+        outcome = await self._answer_from(asked, found.passages, epoch=epoch, shared=shared)
+        return with_degraded(outcome, found.degraded)
+
+    async def _answer_from(
+        self, asked: _Asked, passages: tuple[Passage, ...], *, epoch: str | None, shared: bool
+    ) -> Outcome:
         writer = self._writer
         if writer is None or not passages:
             return self.quote(asked.question, passages, asked.clock)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from ragdeploy_service.rag.answering.reranking import Reranking
 from ragdeploy_service.rag.clock import Clock
 from ragdeploy_service.rag.concurrency.breaker import Breaker
-from ragdeploy_service.rag.errors import DeadlineExceeded
-from ragdeploy_service.rag.models import Passage, SearchMode, Stage
-from ragdeploy_service.rag.ports import Collection, Embedder, Vectors, VectorStore
+from ragdeploy_service.rag.errors import DeadlineExceeded, RerankerUnavailable
+from ragdeploy_service.rag.models import Part, Passage, SearchMode, Stage
+from ragdeploy_service.rag.ports import Collection, Embedder, Telemetry, Vectors, VectorStore
 from ragdeploy_service.rag.question import Question
 
 # A question waits for its turn at the model; longer than this, and its asker has gone.
@@ -26,17 +27,37 @@ _LEAST = 20
 _RRF_K = 60
 
 
-class Retriever:
-    """Finds passages by meaning, by words, or by both."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieved:
+    """Passages, best first, and the parts that they were found without."""
 
-    def __init__(self, *, embedder: Embedder, store: VectorStore, breaker: Breaker) -> None:
+    passages: tuple[Passage, ...]
+    degraded: tuple[Part, ...] = ()
+
+
+class Retriever:
+    """Finds passages by meaning, by words, or by both, and may have them reranked."""
+
+    def __init__(
+        self,
+        *,
+        embedder: Embedder,
+        store: VectorStore,
+        breaker: Breaker,
+        reranking: Reranking | None,
+        telemetry: Telemetry,
+    ) -> None:
         """Search a store, and leave it alone while the ``breaker`` is open."""
         self._embedder = embedder
         self._store = store
         self._breaker = breaker
+        self._reranking = reranking
+        self._telemetry = telemetry
 
-    async def retrieve(self, question: Question, clock: Clock) -> tuple[Passage, ...]:
+    async def retrieve(self, question: Question, clock: Clock) -> Retrieved:
         """Find at most ``top_k`` passages, best first.
+
+        Where they cannot be reranked, they stay in the order in which they were found.
 
         Raises:
             CollectionNotFound, SearchModeUnsupported: the question cannot be put like this.
@@ -44,30 +65,40 @@ class Retriever:
             DeadlineExceeded: the embedding model is too busy.
 
         """
+        reranking = self._reranking if question.rerank else None
+        top_k = question.top_k if reranking is None else reranking.depth(question.top_k)
         with self._breaker.call():
-            return await self._search(question, clock)
+            found = await self._search(question, top_k, clock)
+        if reranking is None:
+            return Retrieved(passages=found)
+        try:
+            found = await reranking.rerank(question, found, clock)
+        except RerankerUnavailable:
+            self._telemetry.degraded(Part.RERANKER)
+            return Retrieved(passages=found[: question.top_k], degraded=(Part.RERANKER,))
+        return Retrieved(passages=found[: question.top_k])
 
-    async def _search(self, question: Question, clock: Clock) -> tuple[Passage, ...]:
+    async def _search(self, question: Question, top_k: int, clock: Clock) -> tuple[Passage, ...]:
         collection = await self._store.open(question.collection, create=False)
         match question.mode:
             case SearchMode.DENSE:
-                found = await self._dense(collection, question, question.top_k, clock)
+                found = await self._dense(collection, question, top_k, clock)
             case SearchMode.SPARSE:
                 with clock(Stage.RETRIEVE):
-                    found = await self._sparse(collection, question, question.top_k)
+                    found = await self._sparse(collection, question, top_k)
             case SearchMode.HYBRID:
-                found = await self._hybrid(collection, question, clock)
+                found = await self._hybrid(collection, question, top_k, clock)
         return tuple(found)
 
     async def _hybrid(
-        self, collection: Collection, question: Question, clock: Clock
+        self, collection: Collection, question: Question, top_k: int, clock: Clock
     ) -> list[Passage]:
-        depth = max(_LEAST, question.top_k * _DEPTH)
+        depth = max(_LEAST, top_k * _DEPTH)
         dense, sparse = await asyncio.gather(
             self._dense(collection, question, depth, clock),
             self._sparse(collection, question, depth),
         )
-        return fuse(dense, sparse)[: question.top_k]
+        return fuse(dense, sparse)[:top_k]
 
     async def _dense(
         self, collection: Collection, question: Question, top_k: int, clock: Clock

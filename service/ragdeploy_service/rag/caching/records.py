@@ -37,6 +37,7 @@ class KeyBase:
 
     store: str
     embedding: str
+    reranker: str
     llm: str
     prompt: str
 

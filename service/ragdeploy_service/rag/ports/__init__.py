@@ -5,6 +5,7 @@ from ragdeploy_service.rag.ports.embedder import Embedder, Vectors
 from ragdeploy_service.rag.ports.language_model import LanguageModel
 from ragdeploy_service.rag.ports.leases import Leases
 from ragdeploy_service.rag.ports.meter import Meter, Reading
+from ragdeploy_service.rag.ports.reranker import Reranker
 from ragdeploy_service.rag.ports.telemetry import Telemetry
 from ragdeploy_service.rag.ports.vector_store import (
     Collection,
@@ -26,6 +27,7 @@ __all__ = [
     "Meter",
     "Reading",
     "Rebuild",
+    "Reranker",
     "Telemetry",
     "VectorStore",
     "Vectors",

@@ -12,6 +12,7 @@ from ragdeploy_service.rag.models import CollectionId, SearchMode
 from ragdeploy_service.rag.question import Question, Speaker, Turn
 from ragdeploy_service.routes.filters import FilterField, to_domain
 from ragdeploy_service.routes.openai.common import collection_of
+from ragdeploy_service.routes.questions import reranked
 from ragdeploy_service.settings import ServiceSettings
 
 CHAT_BYTES = 512 * 2**10
@@ -103,6 +104,7 @@ class ChatRequest(BaseModel):
     filters: FilterField | None = Field(None, description="As of POST /query.")
     search_mode: SearchMode | None = Field(None, description="As of POST /query.")
     min_score: float | None = Field(None, ge=-1, le=1, description="As of POST /query.")
+    rerank: bool | None = Field(None, description="As of POST /query.")
     use_cache: bool = Field(True, description="As of POST /query.")
 
     temperature: Any = _NO_EFFECT
@@ -149,7 +151,7 @@ class ChatRequest(BaseModel):
         """The question that the conversation ends with.
 
         Raises:
-            InvalidField: it ends with none.
+            InvalidField: it ends with none, or is to be reranked where there is no reranker.
             CollectionNotFound: there is no such model.
 
         """
@@ -169,6 +171,7 @@ class ChatRequest(BaseModel):
             top_k=settings.top_k if self.top_k is None else self.top_k,
             mode=self.search_mode or SearchMode(settings.search_mode),
             min_score=settings.min_score if self.min_score is None else self.min_score,
+            rerank=reranked(self.rerank, settings),
             where=to_domain(self.filters) if self.filters else None,
             use_cache=self.use_cache,
             timeout=settings.query_timeout_seconds,

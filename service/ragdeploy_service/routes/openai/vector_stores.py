@@ -31,7 +31,9 @@ class RankingOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     ranker: Literal["none", "auto", "default-2024-11-15"] = Field(
-        "auto", description="Accepted, and without effect."
+        "auto",
+        description="`none` leaves results as they are found; others have them reranked if "
+        "the service is set up to.",
     )
     score_threshold: float | None = Field(
         None, ge=0, le=1, description="Results with a lower cosine similarity are left out."
@@ -107,6 +109,7 @@ async def search_vector_store(
             top_k=body.max_num_results,
             mode=SearchMode(parts.settings.search_mode),
             min_score=_least(body, parts),
+            rerank=parts.settings.rerank and body.ranking_options.ranker != "none",
             where=to_domain(body.filters) if body.filters else None,
             timeout=parts.settings.query_timeout_seconds,
         )

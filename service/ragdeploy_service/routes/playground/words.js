@@ -3,7 +3,7 @@
 const ENGLISH = {
   facts: { generated: "Written by the language model", extractive: "Quoted from the documents" },
   cached: { exact: "kept from an earlier question", semantic: "kept from a like question", stale: "kept, and may be out of date" },
-  missing: { cache: "without the cache", llm: "the language model did not answer", rerank: "not reranked", vector_store: "the vector store did not answer" },
+  missing: { cache: "without the cache", llm: "the language model did not answer", reranker: "not reranked", vector_store: "the vector store did not answer" },
   tokens: (n) => `${n} tokens`, milliseconds: (n) => `${n} ms`,
   cite: (n) => `Source ${n}`, score: "score", notCited: "not cited",
   reading: "Sending…", queued: "Waiting…", running: (done, total) => `Indexing ${done} of ${total}`,
@@ -21,7 +21,7 @@ const CHINESE = {
   text: "或输入文本", add: "索引",
   facts: { generated: "由语言模型撰写", extractive: "摘自文档原文" },
   cached: { exact: "来自缓存", semantic: "来自相近问题的缓存", stale: "来自缓存，可能已过时" },
-  missing: { cache: "缓存不可用", llm: "语言模型未响应", rerank: "未重排", vector_store: "向量库未响应" },
+  missing: { cache: "缓存不可用", llm: "语言模型未响应", reranker: "未重排", vector_store: "向量库未响应" },
   tokens: (n) => `${n} 个词元`, milliseconds: (n) => `${n} 毫秒`,
   cite: (n) => `来源 ${n}`, score: "得分", notCited: "未引用",
   reading: "发送中…", queued: "等待中…", running: (done, total) => `正在索引 ${done} / ${total}`,
