@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from ragdeploy_operator.api.common import (
@@ -29,6 +31,11 @@ class CacheStorage(Storage):
 class ManagedCache(Placement):
     """A Redis of this resource's own, with its data on a volume."""
 
+    replicas: Literal[1, 3] = Field(
+        1,
+        description="Redis nodes: 1, or 3 of which one is the master, with Sentinels that make "
+        "another one the master when it fails. It cannot change later.",
+    )
     storage: CacheStorage = Field(
         CacheStorage(), description="Volume for the jobs and the cached answers."
     )
@@ -40,7 +47,7 @@ class ManagedCache(Placement):
             requests={"cpu": "25m", "memory": "128Mi"},
             limits={"memory": "512Mi"},
         ),
-        description="Resources of the Redis pod.",
+        description="Resources of one Redis.",
     )
 
     rules = (
@@ -94,7 +101,16 @@ class Cache(Model):
     )
     external: ExternalCache | None = Field(None, description="Use a Redis that is there already.")
 
-    rules = volume_rules(CACHE_SIZE)
+    rules = (
+        *volume_rules(CACHE_SIZE),
+        Rule(
+            cel="has(self.external) || has(oldSelf.external) || "
+            "(has(self.managed) ? self.managed.replicas : 1) == "
+            "(has(oldSelf.managed) ? oldSelf.managed.replicas : 1)",
+            message="cache.managed.replicas cannot change once the Redis is there, because jobs "
+            "would stay behind: make a new resource with the other number",
+        ),
+    )
 
     @property
     def own(self) -> ManagedCache | None:

@@ -36,23 +36,27 @@ def api_keys_secret(resource: RagDeployment) -> str:
     return ref.name if ref else names.api_key(resource.name)
 
 
-def cache_password(resource: RagDeployment, context: BuildContext) -> Manifest:
-    """Make the Secret of the managed Redis.
+def cache_password(
+    resource: RagDeployment, context: BuildContext, *, url: str | None = None
+) -> Manifest:
+    """Make the Secret of the managed Redis; ``url`` leads to it, if not to its Service.
 
     It asks for a password even inside the cluster, because any pod there could
     otherwise read questions and answers, and add jobs.
     """
     name = names.cache(resource.name)
-    password = quote(context.cache_password, safe="")
-    host = services.host(resource, name)
+    if url is None:
+        password = quote(context.cache_password, safe="")
+        url = f"redis://:{password}@{services.host(resource, name)}:{REDIS_PORT}/0"
     return _secret(
         resource,
         name,
         names.Component.CACHE,
         {
             CACHE_PASSWORD: context.cache_password,
-            CACHE_URL: f"redis://:{password}@{host}:{REDIS_PORT}/0",
-            CACHE_CONFIG: f"requirepass {context.cache_password}\n",
+            CACHE_URL: url,
+            CACHE_CONFIG: f"requirepass {context.cache_password}\n"
+            f"masterauth {context.cache_password}\n",
         },
     )
 

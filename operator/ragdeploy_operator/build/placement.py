@@ -42,3 +42,18 @@ def spread(constraints: tuple[TopologySpread, ...], labels: dict[str, str]) -> J
         for one in constraints
     ]
     return {"topologySpreadConstraints": written} if written else {}
+
+
+def apart(labels: dict[str, str]) -> Json:
+    """Put the pods with these labels on nodes and in zones of their own, where there are enough."""
+    return {
+        "topologySpreadConstraints": [
+            {
+                "topologyKey": key,
+                "maxSkew": 1,
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": labels},
+            }
+            for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+        ]
+    }

@@ -41,6 +41,18 @@ def service(
     )
 
 
+def nodes(
+    resource: RagDeployment, component: names.Component, *, name: str, ports: dict[str, int]
+) -> Manifest:
+    """Make the headless Service that gives each pod of a StatefulSet a name.
+
+    Also one that is not ready has it: it must be found to become so.
+    """
+    made = service(resource, component, name=name, ports=ports)
+    headless = {"clusterIP": "None", "publishNotReadyAddresses": True}
+    return {**made, "spec": {**made["spec"], **headless}}
+
+
 def host(resource: RagDeployment, name: str) -> str:
     """Name by which pods of any namespace reach a Service of ``resource``."""
     return f"{name}.{resource.namespace}.svc"

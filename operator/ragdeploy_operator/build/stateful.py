@@ -1,4 +1,4 @@
-"""What the cache and the vector store share: one pod with one volume."""
+"""What the cache and the vector store share: pods with a volume each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ragdeploy_operator.build.manifest import Manifest, manifest
 from ragdeploy_operator.build.pods import Json
 
 DATA = "data"
-"""Name of the volume claim; the claim of the only pod is ``data-<StatefulSet>-0``."""
+"""Name of the volume claim; that of the first pod is ``data-<StatefulSet>-0``."""
 
 
 def stateful_set(
@@ -19,8 +19,13 @@ def stateful_set(
     name: str,
     storage: Storage,
     template: Json,
+    replicas: int = 1,
 ) -> Manifest:
-    """Make a StatefulSet of one pod with a volume for its data."""
+    """Make a StatefulSet of pods that have a volume each for their data.
+
+    Several start at the same time: none can wait until those before it are ready, because they are
+    ready only together.
+    """
     policy = str(resource.spec.persistent_volume_claim_policy)
     claim: Json = {
         "accessModes": ["ReadWriteOnce"],
@@ -35,7 +40,8 @@ def stateful_set(
         name=name,
         component=component,
         spec={
-            "replicas": 1,
+            "replicas": replicas,
+            **({"podManagementPolicy": "Parallel"} if replicas > 1 else {}),
             "serviceName": name,
             "selector": {"matchLabels": names.selector(resource.name, component)},
             "persistentVolumeClaimRetentionPolicy": {

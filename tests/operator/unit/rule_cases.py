@@ -368,6 +368,20 @@ CASES = [
     ),
     Case(
         path="spec.cache",
+        words="cache.managed.replicas cannot change",
+        before={"cache": {"managed": {"replicas": 3}}},
+        refused={"cache": {"managed": {"replicas": 1}}},
+        accepted={"cache": {"managed": {"replicas": 3, "maxMemory": "128Mi"}}},
+    ),
+    Case(
+        path="spec.cache",
+        words="cache.managed.replicas cannot change",
+        before={"cache": {"ttlSeconds": 60}},
+        refused={"cache": {"managed": {"replicas": 3}}},
+        accepted={"cache": {"managed": {"replicas": 1}}},
+    ),
+    Case(
+        path="spec.cache",
         words="a volume cannot shrink",
         before={"cache": storage(size="2Gi")},
         refused={"cache": storage(size="2047Mi")},

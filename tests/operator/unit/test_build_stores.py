@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from ragdeploy_operator.build import vector_store
+from ragdeploy_service.adapters.redis.sentinel_url import SentinelUrl
 from tests.operator.unit.resources import CACHE_PASSWORD, Json, children, parsed
 
 STORES = {"docs-cache": "cache", "docs-vector-store": "vectorStore"}
@@ -39,7 +40,7 @@ def test_redis_and_its_clients_know_the_same_password() -> None:
     url = urlsplit(secret["url"])
     assert url.password == CACHE_PASSWORD
     assert (url.hostname, url.port) == ("docs-cache.shop.svc", 6379)
-    assert secret["auth.conf"] == f"requirepass {CACHE_PASSWORD}\n"
+    assert f"requirepass {CACHE_PASSWORD}\n" in secret["auth.conf"]
     folder = next(path for path, name in mounts("docs-cache").items() if name == "secret")
     assert redis_config()["include"] == f"{folder}/auth.conf"
 
@@ -117,3 +118,36 @@ def test_resources_are_those_of_the_resource(name: str, part: str) -> None:
 def mounts(workload: str) -> dict[str, str]:
     """Volumes by the path where they are mounted."""
     return {m["mountPath"]: m["name"] for m in children().container(workload)["volumeMounts"]}
+
+
+def test_three_redis_are_reached_through_their_sentinels() -> None:
+    built = children(managed("cache", replicas=3))
+    url = SentinelUrl.parse(built.secret("docs-cache")["url"])
+    stateful_set = built["StatefulSet", "docs-cache"]["spec"]
+    service = built["Service", "docs-cache"]["spec"]
+    assert stateful_set["replicas"] == len(url.sentinels) == 3
+    assert stateful_set["podManagementPolicy"] == "Parallel"
+    host = f"{stateful_set['serviceName']}.shop.svc"
+    assert url.sentinels == tuple((f"docs-cache-{n}.{host}", 26379) for n in range(3))
+    assert url.redis["password"] == url.sentinel["password"] == CACHE_PASSWORD
+    assert service["clusterIP"] == "None"
+    assert service["publishNotReadyAddresses"]
+    assert {port["port"] for port in service["ports"]} == {6379, 26379}
+
+
+def test_three_redis_are_drained_one_at_a_time() -> None:
+    built = children(managed("cache", replicas=3))
+    budget = built["PodDisruptionBudget", "docs-cache"]["spec"]
+    assert budget["maxUnavailable"] == 1
+    labels = built["StatefulSet", "docs-cache"]["spec"]["template"]["metadata"]["labels"]
+    assert budget["selector"]["matchLabels"].items() <= labels.items()
+    assert ("PodDisruptionBudget", "docs-cache") not in children()
+
+
+def test_all_pods_of_three_redis_may_talk_to_each_other() -> None:
+    policy = children(managed("cache", replicas=3))["NetworkPolicy", "docs-cache"]["spec"]
+    (ingress,) = policy["ingress"]
+    assert {port["port"] for port in ingress["ports"]} == {6379, 26379}
+    (peers,) = ingress["from"]
+    (expression,) = peers["podSelector"]["matchExpressions"]
+    assert {"api", "cache"} <= set(expression["values"])

@@ -79,7 +79,13 @@ SPECS: dict[str, Json] = {
         },
         "llm": {"baseURL": "http://llm", "apiKeySecretRef": SECRET, "temperature": 0.25},
         "embedding": {"backend": "torch", "model": "intfloat/e5-small"},
-        "cache": {"managed": {"storage": {"size": "2048Mi", "className": "fast"}, **PLACEMENT}},
+        "cache": {
+            "managed": {
+                "replicas": 3,
+                "storage": {"size": "2048Mi", "className": "fast"},
+                **PLACEMENT,
+            }
+        },
         "vectorStore": {
             "managed": {"storage": {"size": "1.5Gi", "className": "fast"}, **PLACEMENT}
         },

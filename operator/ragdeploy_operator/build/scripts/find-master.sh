@@ -1,0 +1,25 @@
+#!/bin/sh
+# Sourced by the others. Tells which of NODES is the master.
+
+# As a Sentinel that can be reached knows it; nothing where none can.
+ask_sentinels() {
+  for node in $NODES; do
+    told=$(timeout 2 redis-cli -h "$node" -p "$SENTINEL_PORT" \
+      sentinel get-master-addr-by-name "$MASTER" 2>/dev/null | head -n 1)
+    case $told in
+      "" | *" "*) ;; # knows none, or an error such as LOADING ...
+      *) echo "$told" && return ;;
+    esac
+  done
+}
+
+# As the Sentinel on this volume knew it last: for when all nodes start at the same time.
+remember() {
+  sed -n "s/^sentinel monitor $MASTER \([^ ]*\) .*/\1/p" "$DATA/sentinel.conf" 2>/dev/null | tail -n 1
+}
+
+find_master() {
+  found=$(ask_sentinels)
+  [ -n "$found" ] || found=$(remember)
+  echo "${found:-${NODES%% *}}"
+}

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Starts Redis as the master, or as a replica of it.
+set -eu
+# shellcheck source=find-master.sh
+. "$(dirname "$0")/find-master.sh"
+
+# A master that has lost its volume must not come back as an empty one, or its replicas would throw
+# away what they have. It waits until the Sentinels have made one of them the master.
+while [ ! -d "$DATA/appendonlydir" ] && [ "$(ask_sentinels)" = "$ME" ]; do
+  echo "this node has no data and is still called the master; waiting for another one"
+  sleep 1
+done
+
+master=$(find_master)
+set -- "$(dirname "$0")/redis.conf" --replica-announce-ip "$ME"
+[ "$master" = "$ME" ] || set -- "$@" --replicaof "$master $REDIS_PORT"
+exec redis-server "$@"

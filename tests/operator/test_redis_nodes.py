@@ -1,0 +1,182 @@
+"""The scripts and the configuration of three Redis with Sentinels, as the operator writes them.
+
+Run as real processes on three addresses of loopback: only addresses and folders differ from what
+stands in the pods.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from ragdeploy_operator.build.sentinel import MASTER
+from tests.operator.unit.resources import CACHE_PASSWORD, Children, children
+from tests.support.process import Process, free_port
+from tests.support.redis import RedisServer
+from tests.support.waiting import eventually
+
+pytestmark = [
+    pytest.mark.redis,
+    pytest.mark.skipif(sys.platform != "linux", reason="needs 127.0.0.2 and 127.0.0.3"),
+]
+
+HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+
+
+class Node:
+    """What runs in one pod."""
+
+    def __init__(self, built: Children, host: str, folder: Path, ports: dict[str, str]) -> None:
+        self.host = host
+        self.port, self.sentinel_port = int(ports["REDIS_PORT"]), int(ports["SENTINEL_PORT"])
+        self.data = folder / "data"
+        config = folder / "config"
+        for one in (folder, self.data, config):
+            one.mkdir()
+        (folder / "auth.conf").write_text(built.secret("docs-cache")["auth.conf"])
+        for name, text in built["ConfigMap", "docs-cache"]["data"].items():
+            (config / name).write_text(self._here(text, folder))
+        containers = built["StatefulSet", "docs-cache"]["spec"]["template"]["spec"]["containers"]
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            **{each["name"]: each.get("value", "") for each in containers[0]["env"]},
+            "REDISCLI_AUTH": CACHE_PASSWORD,
+            "ME": host,
+            "BIND": host,
+            "NODES": " ".join(HOSTS),
+            "DATA": str(self.data),
+            **ports,
+        }
+        self._config = config
+        self.redis, self.sentinel = (
+            Process(
+                ["sh", config / Path(each["command"][1]).name],
+                log=folder / f"{each['name']}.log",
+                env=self._environment,
+                name=f"{each['name']} of {host}",
+            )
+            for each in containers
+        )
+
+    def _here(self, text: str, folder: Path) -> str:
+        return (
+            text.replace("bind * -::*", f"bind {self.host}")
+            .replace("port 6379", f"port {self.port}")
+            .replace("dir /data", f"dir {self.data}")
+            .replace("/etc/redis/secret", str(folder))
+        )
+
+    def start(self) -> None:
+        self.redis.start()
+        self.sentinel.start()
+
+    def kill(self) -> None:
+        self.redis.kill()
+        self.sentinel.kill()
+
+    def run(self, script: str) -> int:
+        command = ["sh", self._config / script]
+        return subprocess.run(command, env=self._environment, timeout=60, check=False).returncode
+
+    def ask(self, *command: str, sentinel: bool = False):
+        port = self.sentinel_port if sentinel else self.port
+        with redis.Redis(
+            self.host, port, password=CACHE_PASSWORD, socket_timeout=5, decode_responses=True
+        ) as client:
+            try:
+                return client.execute_command(*command)
+            except (redis.RedisError, OSError) as error:
+                raise AssertionError(str(error)) from error
+
+    def is_ready(self) -> bool:
+        return self.run("is-ready.sh") == 0
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[list[Node]]:
+    if RedisServer.find() is None:
+        pytest.skip("no redis-server on PATH")
+    built = children({"cache": {"managed": {"replicas": 3}}})
+    ports = {"REDIS_PORT": str(free_port()), "SENTINEL_PORT": str(free_port())}
+    nodes = [Node(built, host, tmp_path / host, ports) for host in HOSTS]
+    for node in nodes:
+        node.start()
+    wait_whole(nodes)
+    yield nodes
+    for node in nodes:
+        node.kill()
+
+
+def wait_whole(nodes: list[Node]) -> None:
+    """Return once all are ready, and every Sentinel knows the same master, two replicas and all."""
+
+    def whole() -> bool:
+        assert all(node.is_ready() for node in nodes), "not all nodes are ready"
+        told = [node.ask("INFO", "sentinel", sentinel=True)["master0"] for node in nodes]
+        counts = [(one["status"], one["slaves"], one["sentinels"]) for one in told]
+        assert counts == [("ok", 2, 3)] * 3, counts
+        # who was the master goes on for some seconds before it is told that another one is
+        roles = sorted(node.ask("INFO", "replication")["role"] for node in nodes)
+        assert roles == ["master", "slave", "slave"], roles
+        return len({one["address"] for one in told}) == 1
+
+    eventually(whole, what="three nodes that know each other", interval=0.5)
+
+
+def master_of(nodes: list[Node]) -> Node:
+    """The master, as the Sentinels call it."""
+    host, _ = nodes[0].ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER, sentinel=True)
+    return next(node for node in nodes if node.host == host)
+
+
+def test_the_first_node_begins_as_the_master(nodes):
+    assert master_of(nodes) is nodes[0]
+
+
+def test_a_master_that_stops_hands_over_first_and_comes_back_as_a_replica(nodes):
+    first = master_of(nodes)
+    assert first.ask("SET", "job", "1")
+    first.run("step-down.sh")
+    assert master_of(nodes) is not first  # before it has stopped
+    first.redis.stop()
+    first.sentinel.stop()
+    first.start()
+    wait_whole(nodes)
+    assert master_of(nodes) is not first
+    assert all(node.ask("GET", "job") == "1" for node in nodes)
+
+
+def test_a_master_that_lost_its_volume_does_not_empty_the_others(nodes):
+    first = master_of(nodes)
+    assert first.ask("SET", "job", "1")
+    assert first.ask("WAIT", "2", "5000") == 2
+    first.kill()
+    shutil.rmtree(first.data)
+    first.data.mkdir()
+    first.start()
+    wait_whole(nodes)
+    assert master_of(nodes) is not first
+    assert all(node.ask("GET", "job") == "1" for node in nodes)
+
+
+def test_after_a_loss_of_all_nodes_the_last_master_is_the_master(nodes):
+    first = master_of(nodes)
+    first.run("step-down.sh")
+    wait_whole(nodes)
+    last = master_of(nodes)
+    assert last.ask("SET", "job", "1")
+    assert last.ask("WAIT", "2", "5000") == 2
+    for node in nodes:
+        node.kill()
+    for node in nodes:
+        node.start()
+    wait_whole(nodes)
+    assert last.ask("GET", "job") == "1"
+    assert master_of(nodes).ask("GET", "job") == "1"
