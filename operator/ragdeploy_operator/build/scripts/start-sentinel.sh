@@ -3,19 +3,19 @@
 # lies on the volume; who it is, and the number of the last election, are kept.
 set -eu
 umask 077
-# shellcheck source=find-master.sh
+# shellcheck source-path=SCRIPTDIR source=find-master.sh
 . "$(dirname "$0")/find-master.sh"
 
 is_up() { timeout 2 redis-cli -h "$1" -p "$REDIS_PORT" ping >/dev/null 2>&1; }
 
 # A new Sentinel says nothing about a master that was never there, or that master, which asks the
 # Sentinels before it starts, would wait for them. The name must be known by then too.
-master=$(find_master)
-until [ -e "$DATA/sentinel.conf" ] || is_up "$master"; do
+leader=$(find_master)
+until [ -e "$DATA/sentinel.conf" ] || is_up "$leader"; do
   sleep 1
-  master=$(find_master)
+  leader=$(find_master)
 done
-until getent ahosts "$master" >/dev/null; do sleep 1; done
+until getent ahosts "$leader" >/dev/null; do sleep 1; done
 
 kept=$(grep -E '^sentinel (myid|current-epoch) ' "$DATA/sentinel.conf" 2>/dev/null || true)
 cat >"$DATA/sentinel.conf.new" <<CONFIG
@@ -28,7 +28,7 @@ sentinel resolve-hostnames yes
 sentinel announce-hostnames yes
 sentinel announce-ip $ME
 sentinel announce-port $SENTINEL_PORT
-sentinel monitor $MASTER $master $REDIS_PORT 2
+sentinel monitor $MASTER $leader $REDIS_PORT 2
 sentinel auth-pass $MASTER $REDISCLI_AUTH
 sentinel down-after-milliseconds $MASTER 5000
 sentinel failover-timeout $MASTER 30000
