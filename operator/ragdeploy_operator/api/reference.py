@@ -14,7 +14,7 @@ from ragdeploy_operator.api.crd import COLUMNS
 from ragdeploy_operator.api.generated import write_or_check
 from ragdeploy_operator.api.status import Status
 from ragdeploy_operator.api.structural import Schema, structural_schema
-from ragdeploy_operator.api.v1alpha1 import API_VERSION, KIND, RagDeployment, Spec
+from ragdeploy_operator.api.v1alpha1 import API_VERSION, KIND, PAUSE, RagDeployment, Spec
 
 FILE = Path("docs/reference/ragdeployment.md")
 
@@ -34,6 +34,10 @@ to change. A field that it does not know is refused too, unless kubectl is told 
 
 `kubectl scale ragd NAME --replicas=N` sets `spec.api.replicas`, and so may an autoscaler of your
 own, while `spec.api.autoscaling.enabled` is false.
+
+`kubectl annotate ragd NAME {PAUSE}=true` makes the operator leave a resource and all that
+belongs to it as they are: nothing is changed, repaired or reported until the annotation goes. What
+runs goes on running. With `spec.suspend: true` nothing runs, and the data is kept.
 """
 
 

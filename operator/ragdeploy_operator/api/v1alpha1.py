@@ -30,6 +30,9 @@ API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "RagDeployment"
 PLURAL = "ragdeployments"
 
+PAUSE = f"{GROUP}/paused"
+"""Annotation: "true" and nothing of the resource is touched until it goes."""
+
 _NAME = "[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
@@ -100,6 +103,10 @@ class Spec(Model):
     persistent_volume_claim_policy: VolumePolicy = Field(
         VolumePolicy.RETAIN,
         description="What becomes of the volumes when the resource is deleted.",
+    )
+    suspend: bool = Field(
+        False,
+        description="Scale everything to zero and keep the data; false wakes it up as it was.",
     )
 
     def secret_uses(self) -> Iterator[SecretUse]:

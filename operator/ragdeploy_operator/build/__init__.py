@@ -47,4 +47,12 @@ def build(resource: RagDeployment, context: BuildContext) -> list[Manifest]:
         *monitoring.prometheus_rule(resource, context),
         *dashboard.config_map(resource, context),
     ]
+    if context.stores_asleep:
+        children = [_asleep(child) for child in children]
     return [*network_policies(resource, children), *children]
+
+
+def _asleep(child: Manifest) -> Manifest:
+    if child["kind"] != "StatefulSet":
+        return child
+    return {**child, "spec": {**child["spec"], "replicas": 0}}

@@ -26,7 +26,8 @@ class BuildContext:
     live values, or fresh random ones of letters, digits, - and _ if there are
     none. ``secret_checksums`` has a checksum for each of ``spec.secret_uses()``
     whose Secret is there. ``api_replicas`` and ``indexer_replicas`` are the numbers
-    to write into the Deployments; None leaves them to the autoscaler.
+    to write into the Deployments; None leaves them to the autoscaler. With
+    ``stores_asleep`` nobody needs the stores, and they get no pods.
     """
 
     images: Images
@@ -35,4 +36,5 @@ class BuildContext:
     api_replicas: int | None
     indexer_replicas: int | None
     kinds: frozenset[str] = frozenset()
+    stores_asleep: bool = False
     secret_checksums: Mapping[SecretUse, str] = field(default_factory=dict)

@@ -11,7 +11,10 @@ from ragdeploy_operator.build.manifest import Manifest, manifest
 
 
 def build(resource: RagDeployment) -> Iterator[Manifest]:
-    """Yield the autoscalers and budgets of the API and of the indexer."""
+    """Yield the autoscalers and budgets of the API and of the indexer.
+
+    There is nothing to scale while the resource is suspended.
+    """
     api, indexer = resource.spec.api, resource.spec.indexer
     api_name, indexer_name = names.api(resource.name), names.indexer(resource.name)
     yield from _autoscaler(resource, names.Component.API, api_name, api)
@@ -31,7 +34,7 @@ def _autoscaler(
     service mesh may add, would stop it from working.
     """
     scaling = workload.autoscaling
-    if not scaling.enabled:
+    if not scaling.enabled or resource.spec.suspend:
         return
     cpu = {
         "name": "cpu",

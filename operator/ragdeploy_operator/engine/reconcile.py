@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ragdeploy_operator.api import RagDeployment, SecretUse
+from ragdeploy_operator.api import PAUSE, RagDeployment, SecretUse
 from ragdeploy_operator.build import BuildContext, Images, Manifest, build, credentials, names
 from ragdeploy_operator.engine import children, sizes
 from ragdeploy_operator.engine.apply import Applier
@@ -106,6 +106,9 @@ class Reconciler:
         self._reporter.forget(key)
 
     async def _work(self, key: Key, body: Json) -> Outcome:
+        if body["metadata"].get("annotations", {}).get(PAUSE) == "true":
+            await self._reporter.hold(key, body)
+            return Outcome()
         try:
             resource = RagDeployment.parse(body)
         except Invalid as error:
@@ -151,7 +154,9 @@ class Reconciler:
             resource, seen, version=self._mirror.stores[DEPLOYMENT.kind].version
         )
         wanted = build(resource, self._context(resource, seen, decisions, resolved.checksums))
-        ready = children.without_held_back(wanted, resolved.missing)
+        # no pod of a suspended resource could fail to start
+        missing = () if resource.spec.suspend else resolved.missing
+        ready = children.without_held_back(wanted, missing)
         if body["status"].get("conditions"):
             await self._make_sure_it_exists(resource, seen, ready)
         gone = children.leftovers(resource, seen, wanted)
@@ -188,6 +193,7 @@ class Reconciler:
             secret_checksums=checksums,
             api_replicas=decisions[names.api(name)].scale.replicas,
             indexer_replicas=decisions[names.indexer(name)].scale.replicas,
+            stores_asleep=sizes.all_asleep(resource, seen),
         )
 
     async def _make_sure_it_exists(

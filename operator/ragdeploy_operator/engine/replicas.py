@@ -10,6 +10,9 @@ falling back to the ``replicas`` of the spec under load would be an outage. That
 counts again as soon as it is given another value. The Deployment remembers, in
 annotations, which value of the field is set aside and which number was adopted.
 
+While the resource is suspended there is no pod, and the Deployment remembers how many
+there were. Awake again, that is the number that "is there" to the rules above.
+
 A number taken from the live object is written together with that object's
 resource version: if somebody scaled in between, the write fails and the next
 reconcile sees the new number.
@@ -30,6 +33,9 @@ SET_ASIDE = "ragdeploy.io/replicas-set-aside"
 ADOPTED = "ragdeploy.io/replicas-adopted"
 """Annotation: the number that autoscaling left behind, in force instead."""
 
+ASLEEP = "ragdeploy.io/replicas-before-suspend"
+"""Annotation: the number of pods to wake up with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
@@ -44,8 +50,18 @@ class Scale:
     from_live: bool = False
 
 
-def scale(part: Workload, *, deployment: Json | None, autoscaler: Json | None) -> Scale:
+def scale(
+    part: Workload, *, deployment: Json | None, autoscaler: Json | None, suspended: bool = False
+) -> Scale:
     """Decide what to write, from what is wanted and what is there (None: not there)."""
+    if suspended:
+        return _asleep(part, deployment)
+    if deployment is not None and (before := _number(deployment, ASLEEP)) is not None:
+        deployment = {
+            **deployment,
+            "spec": {**deployment["spec"], "replicas": before},
+            REPLICAS_MANAGERS: [OURS],
+        }
     if part.autoscaling.enabled:
         return _autoscaled(part, deployment, autoscaler)
     return _fixed(part, deployment)
@@ -53,8 +69,22 @@ def scale(part: Workload, *, deployment: Json | None, autoscaler: Json | None) -
 
 def adopted(deployment: Json | None) -> int | None:
     """The number that autoscaling left behind, where it is in force."""
-    number = (deployment or {}).get("metadata", {}).get("annotations", {}).get(ADOPTED, "")
+    return _number(deployment or {}, ADOPTED)
+
+
+def _number(deployment: Json, annotation: str) -> int | None:
+    number = deployment.get("metadata", {}).get("annotations", {}).get(annotation, "")
     return int(number) if number.isdecimal() else None
+
+
+def _asleep(part: Workload, deployment: Json | None) -> Scale:
+    if deployment is None:
+        return Scale(replicas=0, annotations={ASLEEP: str(part.first_replicas)})
+    known = _number(deployment, ASLEEP)
+    number = deployment["spec"]["replicas"] if known is None else known
+    notes = deployment["metadata"].get("annotations", {})
+    kept = {name: notes[name] for name in (SET_ASIDE, ADOPTED) if name in notes}
+    return Scale(replicas=0, annotations={**kept, ASLEEP: str(number)}, from_live=known is None)
 
 
 def _autoscaled(part: Workload, deployment: Json | None, autoscaler: Json | None) -> Scale:

@@ -91,6 +91,12 @@ class Reporter:
         if not status.same(wanted, body["status"]):
             await self._write(key, body["metadata"]["uid"], wanted)
 
+    async def hold(self, key: Key, body: Json) -> None:
+        """Say that a resource is paused, and leave the rest of its status."""
+        wanted = status.held(body, now=datetime.now(UTC))
+        if not status.same(wanted, body["status"]):
+            await self._write(key, body["metadata"]["uid"], wanted)
+
     def forget(self, key: Key) -> None:
         """Drop what is kept about a resource that is gone."""
         self._written_at.pop(key, None)

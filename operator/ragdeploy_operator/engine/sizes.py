@@ -12,6 +12,8 @@ from ragdeploy_operator.engine.kinds import AUTOSCALER, DEPLOYMENT
 from ragdeploy_operator.engine.replicas import Scale, adopted, scale
 from ragdeploy_operator.objects import Json, Key, Observation, Ref
 from ragdeploy_operator.ownership import is_child
+from ragdeploy_operator.status.facts import component_of
+from ragdeploy_operator.status.trouble import is_running
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +40,21 @@ def decide(
                 workload,
                 deployment=found[name],
                 autoscaler=_child(resource, seen, Ref(AUTOSCALER.kind, name)),
+                suspended=resource.spec.suspend,
             ),
             # of what was seen, not of what is there by the time it is written
             version=version(Key(resource.namespace, name)),
         )
         for name, workload in _workloads(resource).items()
     }
+
+
+def all_asleep(resource: RagDeployment, seen: Observation) -> bool:
+    """Whether the resource is suspended and no pod that uses the stores is left."""
+    callers = (names.Component.API, names.Component.INDEXER)
+    return resource.spec.suspend and not any(
+        is_running(pod) and component_of(pod) in callers for pod in seen.pods
+    )
 
 
 def adopted_numbers(resource: RagDeployment, seen: Observation) -> Mapping[str, int]:

@@ -65,9 +65,21 @@ def refused(body: Mapping[str, Any], error: Invalid, *, now: datetime) -> Json:
     times = {c["type"]: c for c in previous.get("conditions", ())}
     found = overall.refused(error, was_ready=times.get(overall.READY, {}).get("status") == "True")
     told = [_condition(finding, generation, times, stamp) for finding in found]
-    kept = [c for c in times.values() if c["type"] not in {one.type for one in told}]
+    new = {overall.PAUSED, *(one.type for one in told)}
+    kept = [c for c in times.values() if c["type"] not in new]
     conditions = [condition.model_dump(mode="json", by_alias=True) for condition in told]
     return {**previous, "observedGeneration": generation, "conditions": [*conditions, *kept]}
+
+
+def held(body: Mapping[str, Any], *, now: datetime) -> Json:
+    """Write the status of a resource that is paused: as it was, and that it is."""
+    previous = body.get("status", {})
+    times = {c["type"]: c for c in previous.get("conditions", ())}
+    metadata = body["metadata"]
+    finding = overall.paused(metadata["name"], metadata["namespace"])
+    told = _condition(finding, metadata["generation"], times, _stamp(now))
+    kept = [c for c in times.values() if c["type"] != told.type]
+    return {**previous, "conditions": [told.model_dump(mode="json", by_alias=True), *kept]}
 
 
 def same(wanted: Mapping[str, Any], there: Mapping[str, Any]) -> bool:

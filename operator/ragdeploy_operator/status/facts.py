@@ -51,7 +51,9 @@ class Facts:
     def ready_endpoints(self) -> int:
         """Pods of the API that the Service sends requests to."""
         return sum(
-            found["ready"] for found in self.seen.slices if _component(found) == names.Component.API
+            found["ready"]
+            for found in self.seen.slices
+            if component_of(found) == names.Component.API
         )
 
     @property
@@ -104,10 +106,11 @@ class Facts:
             )
 
 
-def _component(obj: Json) -> str | None:
+def component_of(obj: Json) -> str | None:
+    """Which part of its bundle an object belongs to."""
     component: str | None = obj["metadata"].get("labels", {}).get(names.COMPONENT_LABEL)
     return component
 
 
 def _is_of(obj: Json, part: Part) -> bool:
-    return _component(obj) == part.component
+    return component_of(obj) == part.component

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ragdeploy_operator.api import PAUSE
 from ragdeploy_operator.errors import Invalid, NotOwned
 from ragdeploy_operator.status.facts import Facts
 from ragdeploy_operator.status.finding import Finding, News, bad, good
 from ragdeploy_operator.status.parts import API, CACHE, INDEXER, SECRETS, VECTOR_STORE, type_of
 from ragdeploy_operator.status.rollout import rollout
+from ragdeploy_operator.status.trouble import is_running
 
 READY, RECONCILING, STALLED = "Ready", "Reconciling", "Stalled"
+SUSPENDED, PAUSED = "Suspended", "Paused"
 
 _NOTHING_TRIED = "Nothing more is tried until something changes."
 
-TYPES = frozenset({READY, RECONCILING, STALLED})
+_ASLEEP = (
+    "Nothing runs, because spec.suspend is true; the data is kept. Set it to false to wake it up."
+)
+
+TYPES = frozenset({READY, RECONCILING, STALLED, SUSPENDED, PAUSED})
 
 _REQUIRED = (VECTOR_STORE, CACHE, API)
 """Parts without which no question can be answered, in the order in which one depends on
@@ -28,6 +35,18 @@ def findings(facts: Facts, parts: Sequence[Finding]) -> Iterator[Finding]:
     yield _ready(facts, by_type, stalled)
     yield _reconciling(facts, by_type, stalled)
     yield stalled
+    if facts.resource.spec.suspend:
+        yield _suspended(facts)
+
+
+def paused(name: str, namespace: str) -> Finding:
+    """Say that nothing is done; all else in the status is from before."""
+    return good(
+        PAUSED,
+        "Annotation",
+        f"Nothing is changed, repaired or reported while the annotation {PAUSE} is true. "
+        f"To go on: kubectl annotate ragd {name} -n {namespace} {PAUSE}-",
+    )
 
 
 def refused(error: Invalid, *, was_ready: bool) -> Iterator[Finding]:
@@ -49,11 +68,20 @@ def _ready(facts: Facts, parts: dict[str, Finding], stalled: Finding) -> Finding
         return good(READY, "Available", words, news=News.GOOD)
     if stalled.holds:
         broken = stalled
+    elif facts.resource.spec.suspend:
+        return bad(READY, "Suspended", _ASLEEP)
     elif facts.fault:
         return bad(READY, facts.fault.reason, facts.fault.message)
     elif (secrets := parts.get(SECRETS)) and not secrets.holds:
         broken = secrets
     return bad(READY, broken.reason, broken.message)
+
+
+def _suspended(facts: Facts) -> Finding:
+    left = sum(is_running(pod) for part in facts.parts() for pod in facts.pods(part))
+    if left:
+        return bad(SUSPENDED, "Stopping", f"{left} pods have not ended yet.")
+    return good(SUSPENDED, "Suspended", _ASLEEP, news=News.GOOD)
 
 
 def _stalled(facts: Facts, parts: dict[str, Finding]) -> Finding:

@@ -75,6 +75,8 @@ def _workload(facts: Facts, part: Part) -> Finding:
     if found is None:
         return _not_made(facts, part, kind)
     state = rollout(found)
+    if facts.resource.spec.suspend:
+        return _suspended(facts, part, kind)
     is_api = part.component == names.Component.API
     serving = facts.ready_endpoints if is_api else state.ready
     cause = _cause(facts, part, state)
@@ -92,6 +94,13 @@ def _workload(facts: Facts, part: Part) -> Finding:
         )
     counts = f"{state.ready} of {state.desired} pods are ready"
     return bad(kind, "Starting", f"{what} is starting: {counts}.")
+
+
+def _suspended(facts: Facts, part: Part, kind: str) -> Finding:
+    what = f"{part.workload} {part.name}"
+    number = sum(map(trouble.is_running, facts.pods(part)))
+    left = f"has {number} pods left" if number else "has no pods"
+    return bad(kind, "Suspended", f"{what} {left}, because spec.suspend is true.")
 
 
 def _not_made(facts: Facts, part: Part, kind: str) -> Finding:
@@ -161,7 +170,7 @@ def _scaling(facts: Facts) -> Iterator[Finding]:
     found = [
         _autoscaler(facts, workload, path, wanted)
         for workload, (path, wanted) in scaled.items()
-        if wanted.enabled
+        if wanted.enabled and not spec.suspend
     ]
     if found:
         words = " ".join(one.message for one in found)

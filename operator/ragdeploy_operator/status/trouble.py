@@ -67,6 +67,11 @@ def is_ready(pod: Json) -> bool:
     )
 
 
+def is_running(pod: Json) -> bool:
+    """Whether a pod has not ended; one that was evicted stays as a record."""
+    return pod["status"].get("phase") not in ("Succeeded", "Failed")
+
+
 def find(part: Part, *, pods: Iterable[Json], claims: Sequence[Json]) -> Trouble | None:
     """Say what keeps a pod of ``part`` from being ready; None if nothing but time is known to."""
     pending = [claim for claim in claims if claim["status"].get("phase") == "Pending"]

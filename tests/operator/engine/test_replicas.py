@@ -3,7 +3,7 @@
 import pytest
 
 from ragdeploy_operator.api.application import Api
-from ragdeploy_operator.engine.replicas import ADOPTED, SET_ASIDE, scale
+from ragdeploy_operator.engine.replicas import ADOPTED, ASLEEP, SET_ASIDE, scale
 
 
 def api(*, on, replicas=2, low=2, high=10):
@@ -19,8 +19,8 @@ def deployment(replicas, *, managers=("us",), **annotations):
     }
 
 
-def decide(api, *, live=None, autoscaler=None):
-    return scale(api, deployment=live, autoscaler=autoscaler)
+def decide(api, *, live=None, autoscaler=None, suspended=False):
+    return scale(api, deployment=live, autoscaler=autoscaler, suspended=suspended)
 
 
 # ---- autoscaling on ----
@@ -94,3 +94,40 @@ def test_switching_on_again_starts_from_the_adopted_number():
     decision = decide(api(on=True), live=adopted)
     assert decision.replicas == 7
     assert decision.annotations == {SET_ASIDE: "2"}
+
+
+# ---- suspended ----
+def test_a_suspended_part_has_no_pods_and_remembers_how_many_it_had():
+    first = decide(api(on=True), live=deployment(5, managers=["kubectl"]), suspended=True)
+    assert (first.replicas, first.annotations[ASLEEP], first.from_live) == (0, "5", True)
+    again = decide(api(on=True), live=deployment(0, **{ASLEEP: "5"}), suspended=True)
+    assert (again.replicas, again.annotations[ASLEEP]) == (0, "5")
+    scaled_by_hand = decide(api(on=True), live=deployment(3, **{ASLEEP: "5"}), suspended=True)
+    assert (scaled_by_hand.replicas, scaled_by_hand.annotations[ASLEEP]) == (0, "5")
+
+
+def test_a_part_that_was_made_asleep_wakes_up_with_its_first_number():
+    made = decide(api(on=False, replicas=4), suspended=True)
+    assert made.replicas == 0
+    woken = decide(api(on=False, replicas=4), live=deployment(0, **made.annotations))
+    assert woken.replicas == 4
+
+
+def test_a_part_wakes_up_with_the_number_from_before():
+    asleep = deployment(0, **{ASLEEP: "5", SET_ASIDE: "2"})
+    woken = decide(api(on=True), live=asleep)
+    assert woken.replicas == 5
+    assert ASLEEP not in woken.annotations
+    assert decide(api(on=False), live=deployment(0, **{ASLEEP: "2"})).replicas == 2
+
+
+def test_autoscaling_that_ended_during_sleep_leaves_its_number():
+    woken = decide(api(on=False), live=deployment(0, **{ASLEEP: "5", SET_ASIDE: "2"}))
+    assert woken.replicas == 5
+    assert woken.annotations[ADOPTED] == "5"
+
+
+def test_an_adopted_number_survives_sleep():
+    live = deployment(5, **{SET_ASIDE: "2", ADOPTED: "5"})
+    asleep = decide(api(on=False), live=live, suspended=True)
+    assert decide(api(on=False), live=deployment(0, **asleep.annotations)).replicas == 5

@@ -77,6 +77,18 @@ def test_a_budget_is_made_where_there_may_be_more_than_one_pod() -> None:
     assert not has_budget(replicas=2, podDisruptionBudget={"enabled": False})
 
 
+def test_a_suspended_resource_has_no_autoscaler_and_its_stores_sleep_when_told() -> None:
+    spec = {"suspend": True, "indexer": {"autoscaling": {"enabled": True}}}
+    awake, asleep = children(spec), children(spec, stores_asleep=True)
+    kinds = {kind for kind, _ in awake.by_ref}
+    assert "HorizontalPodAutoscaler" not in kinds
+    for name in ("docs-cache", "docs-vector-store"):
+        assert awake["StatefulSet", name]["spec"]["replicas"] == 1
+        assert asleep["StatefulSet", name]["spec"]["replicas"] == 0
+        policy = asleep["StatefulSet", name]["spec"]["persistentVolumeClaimRetentionPolicy"]
+        assert policy["whenScaled"] == "Retain"
+
+
 def test_an_indexer_is_scaled_by_its_own_cpu_if_that_is_wanted() -> None:
     assert ("HorizontalPodAutoscaler", "docs-indexer") not in children()
     built = children({"indexer": {"autoscaling": {"enabled": True}}})
