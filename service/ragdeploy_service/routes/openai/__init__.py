@@ -2,8 +2,14 @@
 
 from fastapi import APIRouter
 
-from ragdeploy_service.routes.openai import chat, embeddings, models, vector_stores
+from ragdeploy_service.routes.openai import (
+    chat,
+    embeddings,
+    models,
+    vector_store_list,
+    vector_stores,
+)
 
 router = APIRouter(prefix="/v1", tags=["openai"])
-for part in (models, chat, embeddings, vector_stores):
+for part in (models, chat, embeddings, vector_store_list, vector_stores):
     router.include_router(part.router)
