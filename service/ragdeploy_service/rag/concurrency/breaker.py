@@ -2,6 +2,10 @@
 
 A single call is let through to see whether the part is back, replicas do not
 all try at one moment, and a cancelled call says nothing about the part.
+Of two libraries, purgatory 3.0 and aiobreaker 1.2, neither does these: when
+the time is over both let every call through until one has ended, both wait
+for a fixed time, and purgatory counts a cancelled call as a failure, or as a
+success if it is told to leave it out.
 """
 
 from __future__ import annotations
