@@ -70,8 +70,17 @@ class Contender(ABC):
 class Ours(Contender):
     """``ragdeploy serve`` on Milvus Lite, or on a server with Redis."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        environment: Mapping[str, str],
+        folder: Path,
+        *,
+        vectors: Path | None = None,
+    ) -> None:
+        """Fill its store from ``vectors``, or with those of its own model."""
         folder.mkdir(parents=True, exist_ok=True)
+        self._given = vectors
         self.name = name
         self._environment = dict(environment)
         self._folder = folder
@@ -123,7 +132,7 @@ class Ours(Contender):
     async def _fill(self, passages: Passages) -> None:
         settings = _settings(self._environment, self._folder)
         embedder = await load_embedder(settings)
-        self.vectors = await embedded(passages, embedder)
+        self.vectors = self._given or await embedded(passages, embedder)
         vectors = np.load(self.vectors)
         store = await asyncio.to_thread(
             MilvusStore.from_settings,

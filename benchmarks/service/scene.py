@@ -33,13 +33,18 @@ class Scene:
             "OPENAI_BASE_URL": llm.url,
         }
 
-    def laptop(self, **environment: str) -> Ours:
+    def laptop(self, *, vectors: Path | None = None, **environment: str) -> Ours:
         """Ours with nothing but itself: Milvus Lite, cache and queue in the process."""
         return self._ready(
-            Ours("ours, Milvus Lite", self._ours | environment, self._new_folder("laptop"))
+            Ours(
+                "ours, Milvus Lite",
+                self._ours | environment,
+                self._new_folder("laptop"),
+                vectors=vectors,
+            )
         )
 
-    def cluster(self, **environment: str) -> Ours:
+    def cluster(self, *, vectors: Path | None = None, **environment: str) -> Ours:
         """Ours on a Milvus server and a Redis of its own."""
         stores = {
             "MILVUS_URI": self._milvus.uri,
@@ -48,7 +53,12 @@ class Scene:
             "RAG_LOG_FORMAT": "json",  # as the operator sets it
         }
         return self._ready(
-            Ours("ours, Milvus", self._ours | stores | environment, self._new_folder("cluster"))
+            Ours(
+                "ours, Milvus",
+                self._ours | stores | environment,
+                self._new_folder("cluster"),
+                vectors=vectors,
+            )
         )
 
     def tutorial(self, vectors: Path) -> Theirs:
