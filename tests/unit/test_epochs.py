@@ -38,7 +38,8 @@ async def test_a_question_passes_once_its_jobs_have_ended(queue):
     job = await queue.submit(HERE)
     await queue.submit(HERE)  # a later one does not matter
     waiting = asyncio.create_task(gate.wait(HERE, job.epoch))
-    await asyncio.sleep(0.05)
+    while queue.looks < 3:  # noqa: ASYNC110 - it has asked more than once, and waits on
+        await asyncio.sleep(0.01)
     assert not waiting.done()
     await end_next(queue)
     await waiting
@@ -65,6 +66,7 @@ async def test_however_many_wait_one_of_them_asks(queue):
             group.create_task(gate.wait(HERE, job.epoch))
         while queue.looks < 50:  # noqa: ASYNC110 - each asks once by itself
             await asyncio.sleep(0)
-        await asyncio.sleep(0.3)
+        while queue.looks < 53:  # noqa: ASYNC110 - then one asks for all
+            await asyncio.sleep(0)
         await end_next(queue)
     assert queue.looks < 50 + 15

@@ -95,6 +95,7 @@ class World:
         self.queue = Queue(self.events, folder / "jobs.db", most_attempts=2)
         self.metrics = Metrics()
         self.ready = asyncio.Event()
+        self.waits = asyncio.Event()
         self.ready.set()
         indexer = Indexer(
             splitter=WholeText(), embedder=Embedder(), store=self.store, telemetry=self.metrics
@@ -108,6 +109,7 @@ class World:
         )
 
     async def _wait_ready(self):
+        self.waits.set()
         await self.ready.wait()
 
     async def submit(self, *texts, ids=None):
@@ -197,7 +199,8 @@ async def test_nothing_is_taken_before_everything_is_ready(tmp_path):
     world.ready.clear()
     world.worker.start()
     job_id = await world.submit("text")
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(20):
+        await world.waits.wait()
     assert (await world.queue.get(job_id)).state is JobState.QUEUED
     world.ready.set()
     await world.ended(job_id)
@@ -250,11 +253,19 @@ async def test_a_job_that_another_worker_took_over_is_let_go(world, monkeypatch)
     async def lost(lease, *, done, total):
         return False
 
+    looks_for_the_next = asyncio.Event()
+
+    async def take_none():
+        looks_for_the_next.set()
+        await asyncio.Event().wait()
+
     monkeypatch.setattr(world.queue, "renew", lost)
     monkeypatch.setattr(type(world.queue), "lease_seconds", 0.05)
     world.store.hold.clear()
     job_id = await world.submit("text")
     await world.until(job_id, JobState.RUNNING)
-    await asyncio.sleep(0.2)
+    monkeypatch.setattr(world.queue, "take", take_none)
+    async with asyncio.timeout(20):
+        await looks_for_the_next.wait()
     assert world.events == []  # neither ended nor handed back: it is not ours
     assert (await world.queue.get(job_id)).state is JobState.RUNNING

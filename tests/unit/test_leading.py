@@ -12,15 +12,27 @@ from ragdeploy_service.rag.concurrency.leading import Leading
 from ragdeploy_service.settings import ServiceSettings
 
 
+class CountingLeases(RedisCache):
+    """Counts how often a lease was taken or renewed."""
+
+    acquired = 0
+
+    async def acquire(self, name, holder):
+        held = await super().acquire(name, holder)
+        self.acquired += held
+        return held
+
+
 class Replica:
     """One process that shares a Redis with the others, and what they have made."""
 
     def __init__(self, url, made):
         redis = connect(ServiceSettings(redis_url=url), timeout=1, connections=8)
-        self.leases = RedisCache(redis, namespace="test", ttl_seconds=60)
+        self.leases = CountingLeases(redis, namespace="test", ttl_seconds=60)
         self.leading = Leading(self.leases)
         self.made = made
         self.begun = 0
+        self.looks = 0
         self.may_end = asyncio.Event()
 
     async def work(self):
@@ -30,6 +42,7 @@ class Replica:
         return "done"
 
     async def look(self):
+        self.looks += 1
         return self.made[-1] if self.made else None
 
     def start(self):
@@ -56,7 +69,7 @@ async def test_one_replica_works_and_all_have_what_comes_of_it(replicas):
     leader = one.start()
     await until(lambda: one.begun)
     follower = two.start()
-    await asyncio.sleep(0.1)
+    await until(lambda: two.looks > 2)
     one.may_end.set()
     assert await asyncio.gather(leader, follower) == ["done", "done"]
     assert (one.begun, two.begun) == (1, 0)
@@ -87,7 +100,7 @@ async def test_a_leader_that_takes_long_stays_the_leader(replicas, monkeypatch):
     leader = one.start()
     await until(lambda: one.begun)
     follower = two.start()
-    await asyncio.sleep(1)
+    await until(lambda: one.leases.acquired > 6)  # the lease would have ended twice
     one.may_end.set()
     await asyncio.gather(leader, follower)
     assert two.begun == 0
@@ -98,7 +111,7 @@ async def test_a_follower_that_leaves_takes_nothing_from_the_others(replicas):
     leader = one.start()
     await until(lambda: one.begun)
     follower = two.start()
-    await asyncio.sleep(0.05)
+    await until(lambda: two.looks)
     follower.cancel()
     one.may_end.set()
     assert await leader == "done"
