@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -239,7 +239,7 @@ async def test_a_lease_has_one_holder_until_it_is_given_back_or_ends(redis_serve
     await leases.close()
 
 
-@pytest.mark.parametrize("field", ["store", "embedding", "llm", "prompt"])
+@pytest.mark.parametrize("field", [field.name for field in fields(KeyBase)])
 def test_all_that_the_service_is_set_up_with_is_in_the_key(field):
     assert replace(BASE, **{field: "x"}).key(QUESTION) != BASE.key(QUESTION)
 
@@ -254,6 +254,7 @@ def test_all_that_the_service_is_set_up_with_is_in_the_key(field):
         {"top_k": 4},
         {"mode": SearchMode.HYBRID},
         {"min_score": 0.1},
+        {"rerank": True},
         {"where": Comparison(key="a", operator=Operator.EQ, value=1)},
     ],
 )

@@ -43,7 +43,7 @@ class KeyBase:
 
     def key(self, question: Question) -> str:
         """Name the answer to a question: 64 hex digits, the same on every replica."""
-        ours = (_VERSION, self.store, self.embedding, self.llm, self.prompt)
+        ours = (_VERSION, self.store, self.embedding, self.reranker, self.llm, self.prompt)
         material = (*ours, question.canonical, *_asked(question))
         return hashlib.sha256(json.dumps(material, default=repr).encode()).hexdigest()
 
