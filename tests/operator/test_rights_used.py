@@ -1,0 +1,126 @@
+"""Every right that is shipped is one that the operator uses, so that taking one away is noticed."""
+
+import pytest
+
+from ragdeploy_operator import rbac
+from tests.controlplane.kinds import (
+    CONFIG_MAP,
+    CUSTOM_RESOURCE_DEFINITION,
+    DEPLOYMENT,
+    PERSISTENT_VOLUME_CLAIM,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    STATEFUL_SET,
+    Kind,
+)
+from tests.operator.bundle import Bundle
+from tests.operator.definitions import HTTP_ROUTES, PROMETHEUS_RULES, SERVICE_MONITORS
+from tests.operator.running import RunningOperator
+from tests.support.operator import USER
+from tests.support.waiting import eventually
+
+STORAGE_CLASS = Kind("storage.k8s.io/v1", "StorageClass")
+OTHERS = (HTTP_ROUTES, PROMETHEUS_RULES, SERVICE_MONITORS)
+OFF = {"enabled": False}
+GROWING = "growing-for-rights"
+EVERYTHING = {"network": {"ingress": {}, "gateway": {"parentRefs": [{"name": "edge"}]}}}
+NEARLY_NOTHING = {
+    "api": {"autoscaling": OFF, "podDisruptionBudget": OFF},
+    "auth": OFF,
+    "network": {"networkPolicy": OFF},
+    "monitoring": {"serviceMonitor": OFF, "prometheusRule": OFF, "dashboard": OFF},
+    "vectorStore": {"external": {"uri": "http://milvus.milvus.svc:19530"}},
+}
+
+LEFT = {
+    (CONFIG_MAP, "cache"),
+    (CONFIG_MAP, "config"),
+    (DEPLOYMENT, "api"),
+    (SECRET, "cache"),
+    (SERVICE, "api"),
+    (SERVICE, "cache"),
+    (SERVICE_ACCOUNT, "api"),
+    (STATEFUL_SET, "cache"),
+}
+
+NOT_SEEN = {
+    # asked by an admission plugin that this API server does not run, but others do
+    ("ragdeploy.io", "ragdeployments/finalizers", "update"),
+    # the API cannot be switched off, so that these two go with their owner only
+    ("", "serviceaccounts", "delete"),
+    ("apps", "deployments", "delete"),
+}
+
+
+@pytest.mark.behaviour(44)
+def test_every_right_that_is_shipped_is_used(cluster, tmp_path, namespace):
+    for definition in OTHERS:
+        cluster.api.define(definition)
+    before = cluster.audit.mark()
+    try:
+        with RunningOperator(cluster, folder=tmp_path) as operator:
+            operator.wait_leading()
+            live_a_life(cluster, operator, Bundle(cluster, namespace))
+    finally:
+        for definition in OTHERS:
+            cluster.api.delete(CUSTOM_RESOURCE_DEFINITION, definition["metadata"]["name"])
+    entries = cluster.audit.since(before).by(USER)
+    used = {(entry.group, entry.path, entry.verb) for entry in entries if entry.code != 403}
+    # whoever applies what is not there yet needs the right to create it
+    used |= {(e.group, e.path, "create") for e in entries if e.verb == "patch" and e.code == 201}
+    shipped = {
+        permission
+        for rules in (rbac.NAMESPACED, rbac.CLUSTER, rbac.LEASE)
+        for rule in rules
+        for permission in rule.permissions()
+    }
+    assert shipped - used == NOT_SEEN
+    assert used <= shipped
+
+
+def live_a_life(cluster, operator, docs):
+    """Make children, repair them, lose their labels, grow a volume, switch parts off."""
+    cluster.api.apply(
+        {
+            "apiVersion": STORAGE_CLASS.api_version,
+            "kind": STORAGE_CLASS.kind,
+            "metadata": {"name": GROWING},
+            "provisioner": "paper.ragdeploy.test",
+            "allowVolumeExpansion": True,
+        }
+    )
+    docs.apply(**EVERYTHING, cache=volume("1Gi")).wait_children().run()
+    operator.wait_idle()
+    for kind, suffix in docs.children():
+        lost = {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}}
+        cluster.api.patch(kind, f"docs-{suffix}", lost, namespace=docs.namespace)
+        docs.wait_child(
+            kind,
+            suffix,
+            lambda found: "app.kubernetes.io/managed-by" in found["metadata"]["labels"],
+        )
+    for value in ("8", "9"):  # two repairs in a row are one Event that is written again
+        edit = {"data": {"RAG_TOP_K": value}}
+        cluster.api.patch(CONFIG_MAP, "docs-config", edit, namespace=docs.namespace)
+        docs.wait_child(CONFIG_MAP, "config", lambda found: found["data"]["RAG_TOP_K"] == "3")
+    eventually(lambda: any("series" in event for event in docs.events()), what="a repeated Event")
+    docs.apply(**EVERYTHING, cache=volume("2Gi"))
+    cluster.api.wait_for(
+        PERSISTENT_VOLUME_CLAIM,
+        "data-docs-cache-0",
+        lambda claim: claim["spec"]["resources"]["requests"]["storage"] == "2Gi",
+        namespace=docs.namespace,
+    )
+    docs.apply(**NEARLY_NOTHING, cache=volume("2Gi"))
+
+    def left():
+        assert docs.children().keys() == LEFT
+        return True
+
+    eventually(left, what="all that is switched off to go", timeout=60)
+    operator.wait_idle()
+
+
+def volume(size):
+    return {"managed": {"storage": {"size": size, "className": GROWING}}}
