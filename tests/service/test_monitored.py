@@ -13,9 +13,11 @@ from ragdeploy_operator.build.dashboard import dashboard
 from tests.service.api import SCALING, ask, index
 
 RULES = [
-    rule for group in alerts.groups(namespace="shop", job="docs-api") for rule in group["rules"]
+    rule
+    for group in alerts.groups(namespace="shop", job="docs-api", indexer="docs-indexer")
+    for rule in group["rules"]
 ]
-PANELS = dashboard(name="docs", namespace="shop", job="docs-api")["panels"]
+PANELS = dashboard(name="docs", namespace="shop", job="docs-api", indexer="docs-indexer")["panels"]
 TARGETS = [target for panel in PANELS for target in panel.get("targets", ())]
 EXPRESSIONS = {one["expr"] for one in (*RULES, *TARGETS)}
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}

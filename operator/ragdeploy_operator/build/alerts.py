@@ -45,13 +45,20 @@ BURNS = (
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 
-def groups(*, namespace: str, job: str) -> list[Json]:
-    """Make the rule groups for the targets that Prometheus knows by ``namespace`` and ``job``."""
+def groups(*, namespace: str, job: str, indexer: str) -> list[Json]:
+    """Make the rule groups for the targets that Prometheus knows by ``namespace`` and ``job``.
+
+    ``indexer`` is the job of the pods that index.
+    """
+    both = f'job=~"{job}|{indexer}", namespace="{namespace}"'
     target = f'job="{job}", namespace="{namespace}"'
     name = f"{namespace}/{job}"
     return [
         {"name": f"{name}/records", "rules": list(_records(target))},
-        {"name": f"{name}/alerts", "rules": [*_burns(target), *_symptoms(target)]},
+        {
+            "name": f"{name}/alerts",
+            "rules": [*_burns(target), *_symptoms(target), *_indexing(both)],
+        },
     ]
 
 
@@ -141,26 +148,29 @@ def _symptoms(target: str) -> Iterator[Json]:
         "{{ $labels.namespace }} are answered without {{ $labels.part }}: callers get answers, "
         "but worse ones.",
     )
-    pending = f"max by (namespace, job) (min_over_time(rag_jobs_pending{{{target}}}[30m]))"
-    ended = f"sum by (namespace, job) (increase(rag_jobs_total{{{target}, state!="
+
+
+def _indexing(target: str) -> Iterator[Json]:
+    """Alerts on jobs: the API takes them in, and the indexer brings them to their end."""
+    ended = f'sum by (namespace) (increase(rag_jobs_total{{{target}, state!="queued"}}'
+    failed = f'sum by (namespace) (increase(rag_jobs_total{{{target}, state="failed"}}[1h]))'
+    pending = f"max by (namespace) (min_over_time(rag_jobs_pending{{{target}}}[30m]))"
     yield _alert(
         "RagIndexingStuck",
-        f'{pending} > 0 unless {ended}"queued"}}[30m])) > 0',
+        f"{pending} > 0 unless {ended}[30m])) > 0",
         severity="warning",
         wait="15m",
         summary="Documents wait to be indexed, and none are.",
-        description="{{ $value }} index jobs of {{ $labels.job }} in {{ $labels.namespace }} "
-        "wait, and none has ended for half an hour.",
+        description="{{ $value }} index jobs wait in {{ $labels.namespace }}, and none has ended "
+        "for half an hour.",
     )
-    failed = f"sum by (namespace, job) (increase(rag_jobs_total{{{target}, state="
     yield _alert(
         "RagIndexingFails",
-        f'{failed}"failed"}}[1h])) > 3 and {failed}"failed"}}[1h])) / '
-        f'({ended}"queued"}}[1h]))) > 0.1',
+        f"{failed} / {ended}[1h])) > 0.1 and {failed} > 3",
         severity="warning",
         wait="5m",
         summary="Index jobs fail.",
-        description="{{ $value | humanizePercentage }} of the index jobs of {{ $labels.job }} in "
+        description="{{ $value | humanizePercentage }} of the index jobs in "
         "{{ $labels.namespace }} failed within the last hour.",
     )
 

@@ -183,9 +183,13 @@ def config_map(resource: RagDeployment, context: BuildContext) -> list[Manifest]
     enabled = SERVICE_MONITOR in context.kinds if wanted.enabled is None else wanted.enabled
     if not enabled:
         return []
-    job = names.api(resource.name)
     text = json.dumps(
-        dashboard(name=resource.name, namespace=resource.namespace, job=job),
+        dashboard(
+            name=resource.name,
+            namespace=resource.namespace,
+            job=names.api(resource.name),
+            indexer=names.indexer(resource.name),
+        ),
         sort_keys=True,
         separators=(",", ":"),
     )
@@ -202,9 +206,9 @@ def config_map(resource: RagDeployment, context: BuildContext) -> list[Manifest]
     ]
 
 
-def dashboard(*, name: str, namespace: str, job: str) -> Json:
+def dashboard(*, name: str, namespace: str, job: str, indexer: str) -> Json:
     """Write the dashboard of one bundle in Grafana's JSON model."""
-    target = f'job="{job}", namespace="{namespace}"'
+    target = f'job=~"{job}|{indexer}", namespace="{namespace}"'
     return {
         "uid": sha256(f"{namespace}/{name}".encode()).hexdigest()[:40],
         "title": f"RAG: {name} ({namespace})",

@@ -14,9 +14,11 @@ MONITORING = "MonitoringReady"
 def findings(facts: Facts) -> Iterator[Finding]:
     """Tell of the objects for the Prometheus Operator that are asked for or that can be made."""
     wanted = facts.resource.spec.monitoring
+    # nobody is woken because a suspended bundle does not answer
+    on_call = False if facts.resource.spec.suspend else wanted.prometheus_rule.enabled
     asked = {
         "ServiceMonitor": ("serviceMonitor", wanted.service_monitor.enabled),
-        "PrometheusRule": ("prometheusRule", wanted.prometheus_rule.enabled),
+        "PrometheusRule": ("prometheusRule", on_call),
     }
     name, dashboard = names.api(facts.resource.name), names.dashboard(facts.resource.name)
     lacking = [kind for kind, (_, on) in asked.items() if on and kind not in facts.kinds]

@@ -13,7 +13,7 @@ from tests.operator.unit.resources import children
 
 ROOT = Path(__file__).parents[3]
 TARGET = 'job="docs-api", namespace="shop", pod="docs-api-1"'
-GROUPS = alerts.groups(namespace="shop", job="docs-api")
+GROUPS = alerts.groups(namespace="shop", job="docs-api", indexer="docs-indexer")
 ALERTS = [rule for group in GROUPS for rule in group["rules"] if "alert" in rule]
 
 RECORDS, ALERTING = GROUPS
@@ -69,8 +69,9 @@ def symptom(
     )
 
 
-ENDED = 'rag_jobs_total{TARGET, state="succeeded"}'
-FAILED = 'rag_jobs_total{TARGET, state="failed"}'
+INDEXER = 'job="docs-indexer", namespace="shop", pod="docs-indexer-1"'
+ENDED = f'rag_jobs_total{{{INDEXER}, state="succeeded"}}'
+FAILED = f'rag_jobs_total{{{INDEXER}, state="failed"}}'
 ASKED = 'rag_requests_total{TARGET, status="success"}'
 DEGRADED = 'rag_degraded_total{TARGET, part="llm"}'
 CASES = [
@@ -216,3 +217,4 @@ def test_no_rule_is_made_where_the_kind_is_missing_or_nobody_wants_it() -> None:
     ref = ("PrometheusRule", "docs-api")
     assert ref not in children(kinds=frozenset({"ServiceMonitor"}))
     assert ref not in children({"monitoring": {"prometheusRule": {"enabled": False}}})
+    assert ref not in children({"suspend": True})  # nobody is woken because nothing runs

@@ -37,8 +37,8 @@ def test_grafana_finds_it_by_a_label_that_can_be_another() -> None:
 
 
 def test_two_bundles_have_two_dashboards() -> None:
-    one = dashboard(name="docs", namespace="a", job="docs-api")
-    other = dashboard(name="docs", namespace="b", job="docs-api")
+    one = dashboard(name="docs", namespace="a", job="docs-api", indexer="docs-indexer")
+    other = dashboard(name="docs", namespace="b", job="docs-api", indexer="docs-indexer")
     assert one["uid"] != other["uid"]
     assert one["title"] != other["title"]
     assert len(one["uid"]) <= 40  # Grafana takes no longer one
@@ -66,7 +66,9 @@ def test_a_panel_is_about_this_bundle_and_says_what_it_shows(panel: Json) -> Non
     for target in panel["targets"]:
         selectors = re.findall(r"\{([^{}]*=[^{}]*)\}", target["expr"])
         assert selectors
-        assert all('job="docs-api", namespace="shop"' in selector for selector in selectors)
+        assert all(
+            'job=~"docs-api|docs-indexer", namespace="shop"' in selector for selector in selectors
+        )
 
 
 def test_every_expression_is_promql(tmp_path: Path) -> None:

@@ -172,10 +172,18 @@ def test_a_service_monitor_finds_the_service_and_can_be_found() -> None:
     wanted = {"labels": {"release": "prometheus"}, "interval": "10s"}
     built = children({"monitoring": {"serviceMonitor": wanted}})
     monitor = built["ServiceMonitor", "docs-api"]
-    service = built["Service", "docs-api"]
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
-    selected = monitor["spec"]["selector"]["matchLabels"].items()
-    assert service["metadata"]["labels"].items() >= selected
+    selector = monitor["spec"]["selector"]
+    (among,) = selector["matchExpressions"]
+    found = {
+        m["metadata"]["name"]: m
+        for m in built.manifests
+        if m["kind"] == "Service"
+        and m["metadata"]["labels"].items() >= selector["matchLabels"].items()
+        and m["metadata"]["labels"][among["key"]] in among["values"]
+    }
+    assert found.keys() == {"docs-api", "docs-indexer"}
+    service = found["docs-indexer"]
     (endpoint,) = monitor["spec"]["endpoints"]
     assert endpoint == {"port": "http", "path": "/metrics", "interval": "10s"}
     assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}

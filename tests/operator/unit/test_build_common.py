@@ -56,6 +56,7 @@ def test_one_resource_yields_a_whole_application_in_the_order_to_apply_it() -> N
         "Deployment docs-indexer",
         "HorizontalPodAutoscaler docs-api",
         "PodDisruptionBudget docs-api",
+        "Service docs-indexer",
         "ServiceMonitor docs-api",
         "PrometheusRule docs-api",
         "ConfigMap docs-dashboard",

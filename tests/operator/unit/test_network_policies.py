@@ -44,6 +44,16 @@ def test_a_store_talks_to_nobody_but_dns() -> None:
         assert not net.lets(net.pod(store), to=net.pod("api"), port=8000)
 
 
+def test_the_indexer_uses_the_stores_and_is_called_by_prometheus_only() -> None:
+    net = network()
+    indexer = net.pod("indexer")
+    assert net.lets(indexer, to=net.pod("cache"), port=6379)
+    assert net.lets(indexer, to=net.pod("vector-store"), port=19530)
+    assert net.lets(PROMETHEUS, to=indexer, port=8000)
+    for other in (STRANGER, WEB, Host()):
+        assert not net.lets(other, to=indexer, port=8000)
+
+
 def test_everybody_may_call_the_api_unless_the_resource_says_who() -> None:
     net = network()
     for caller in (STRANGER, WEB, Host(), PROMETHEUS, OPERATOR):
