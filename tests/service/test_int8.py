@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -14,7 +15,8 @@ from ragdeploy_service.adapters.model_int8 import INT8_FILE
 from ragdeploy_service.rag.errors import ModelUnavailable
 from ragdeploy_service.settings import ServiceSettings
 from tests.service.api import BANANAS, SCALING, TIDES, ask, index
-from tests.support.process import DidNotStart
+from tests.support.service import ServiceProcess
+from tests.support.waiting import eventually
 
 QUESTIONS = Path(__file__).parents[2] / "examples" / "python-docs" / "questions.jsonl"
 
@@ -47,12 +49,28 @@ def test_a_service_on_int8_answers(run_service) -> None:
     assert answer["sources"][0]["text"] == SCALING
 
 
-def test_vectors_of_fp32_are_not_searched_with_int8(run_service, tmp_path) -> None:
-    service = run_service(folder=tmp_path / "data")
+def test_vectors_of_fp32_are_not_searched_with_int8(run_service, model, tmp_path) -> None:
+    folder = tmp_path / "data"
+    service = run_service(folder=folder)
     index(service.http, SCALING)
     service.stop()
-    with pytest.raises(DidNotStart, match="their vectors cannot be compared"):
-        run_service(folder=tmp_path / "data", RAG_EMBEDDING_PRECISION="int8")
+    settings = {
+        "RAG_EMBEDDING_MODEL_DIR": str(model.folder),
+        "RAG_EMBEDDING_PRECISION": "int8",
+    }
+    rounded = ServiceProcess(settings, folder=folder)
+
+    def refused() -> str:
+        try:
+            answer = rounded.http.get("/health/ready")
+        except httpx.TransportError:
+            return ""
+        assert answer.status_code == 503
+        return str(answer.json()["detail"])
+
+    with rounded.process:
+        told = eventually(refused, what="it says why it is not ready")
+        assert "their vectors cannot be compared" in told
 
 
 async def test_an_int8_file_of_another_model_is_refused(model, tmp_path) -> None:
