@@ -2,6 +2,7 @@
 
 from tests.controlplane.kinds import CONFIG_MAP, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, POD
 from tests.operator.bundle import writes_of_operator
+from tests.support.waiting import eventually
 
 ZONES = {
     "nodeAffinity": {
@@ -21,10 +22,17 @@ def test_pods_are_placed_as_the_resource_says_and_nothing_is_written_twice(
         api={"affinity": ZONES, "tolerations": [{"operator": "Exists"}]},
         cache={"managed": {"nodeSelector": {"disk": "ssd"}}},
     ).wait_children()
-    pods = cluster.api.list(POD, namespace=namespace, selector="ragdeploy.io/name=docs")
-    placed = {pod["metadata"]["labels"]["app.kubernetes.io/component"]: pod["spec"] for pod in pods}
-    assert placed["api"]["affinity"] == ZONES
-    assert placed["cache"]["nodeSelector"] == {"disk": "ssd"}
+
+    def placed(component):
+        labels = f"ragdeploy.io/name=docs,app.kubernetes.io/component={component}"
+        pods = eventually(
+            lambda: cluster.api.list(POD, namespace=namespace, selector=labels),
+            what=f"pods of the {component}",
+        )
+        return pods[0]["spec"]
+
+    assert placed("api")["affinity"] == ZONES
+    assert placed("cache")["nodeSelector"] == {"disk": "ssd"}
     operator.wait_idle()
     assert not [event for event in docs.events() if event["reason"] == "Repaired"]
 

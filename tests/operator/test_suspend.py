@@ -45,9 +45,9 @@ def test_a_suspended_bundle_keeps_its_data_and_wakes_up_as_it_was(
     }
 
     docs.apply(suspend=True)
-    docs.wait_condition("Suspended", "True", timeout=60)
+    docs.wait_condition("Suspended", "True")
     docs.wait_gone(HORIZONTAL_POD_AUTOSCALER, "api")
-    assert cluster.api.list(POD, namespace=namespace) == []
+    eventually(lambda: not cluster.api.list(POD, namespace=namespace), what="the pods to go")
     assert sizes(docs) == dict.fromkeys(awake, 0)
     ready = docs.wait_condition("Ready", "False", reason="Suspended")
     assert "Set it to false to wake it up" in ready["message"]
@@ -57,7 +57,7 @@ def test_a_suspended_bundle_keeps_its_data_and_wakes_up_as_it_was(
 
     before = cluster.audit.mark()
     docs.apply()
-    docs.wait_condition("Ready", "True", timeout=60)
+    docs.wait_condition("Ready", "True")
     docs.wait_child(HORIZONTAL_POD_AUTOSCALER, "api")
     eventually(lambda: sizes(docs) == awake, what="the sizes from before")
     asked = [
@@ -88,14 +88,14 @@ def test_the_stores_go_after_the_pods_that_use_them(cluster, operator, bundle, n
     stopping = docs.wait_condition("Suspended", "False", reason="Stopping")
     assert "pods have not ended yet" in stopping["message"]
     cluster.api.patch(POD, name, {"metadata": {"finalizers": None}}, namespace=namespace)
-    docs.wait_condition("Suspended", "True", timeout=60)
+    docs.wait_condition("Suspended", "True")
 
 
 def test_a_bundle_can_be_made_asleep(operator, bundle):
     docs = bundle(suspend=True, llm={"apiKeySecretRef": {"name": "absent", "key": "key"}})
     for kind, suffix in WORKLOADS:
         docs.wait_child(kind, suffix)
-    docs.wait_condition("Suspended", "True", timeout=60)
+    docs.wait_condition("Suspended", "True")
     assert set(sizes(docs).values()) == {0}
 
 
@@ -121,7 +121,7 @@ def test_a_paused_resource_is_left_alone_until_it_goes_on(cluster, operator, bun
     annotate(docs, None)
     docs.wait_child(CONFIG_MAP, "config", lambda config: config["data"]["RAG_TOP_K"] == "9")
     docs.wait_child(STATEFUL_SET, "cache")
-    docs.wait_condition("Ready", "True", timeout=60)
+    docs.wait_condition("Ready", "True")
     assert "Paused" not in docs.conditions()
 
 
