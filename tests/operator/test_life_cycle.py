@@ -23,17 +23,27 @@ def wait_nothing_left(bundle):
     eventually(lambda: not bundle.api.list(POD, namespace=bundle.namespace), what="the pods to go")
 
 
+def volumes(redis):
+    """The claims of a bundle with so many Redis."""
+    return {"data-docs-vector-store-0", *(f"data-docs-cache-{number}" for number in range(redis))}
+
+
 @pytest.mark.behaviour(33)
-def test_deleting_a_resource_leaves_its_volumes_and_nothing_else(operator, bundle):
-    docs = bundle().wait_children().run()
+@pytest.mark.parametrize("redis", [1, 3])
+def test_deleting_a_resource_leaves_its_volumes_and_nothing_else(operator, bundle, redis):
+    docs = bundle(cache={"managed": {"replicas": redis}}).wait_children().run()
+    eventually(lambda: claims(docs) == volumes(redis), what="all volume claims")
     docs.delete()
     wait_nothing_left(docs)
-    assert claims(docs) == {"data-docs-cache-0", "data-docs-vector-store-0"}
+    assert claims(docs) == volumes(redis)
 
 
 @pytest.mark.behaviour(33)
-def test_deleting_a_resource_takes_its_volumes_along_if_that_is_wanted(operator, bundle):
-    docs = bundle(persistentVolumeClaimPolicy="Delete").wait_children().run()
+@pytest.mark.parametrize("redis", [1, 3])
+def test_deleting_a_resource_takes_its_volumes_along_if_that_is_wanted(operator, bundle, redis):
+    cache = {"managed": {"replicas": redis}}
+    docs = bundle(persistentVolumeClaimPolicy="Delete", cache=cache).wait_children().run()
+    eventually(lambda: claims(docs) == volumes(redis), what="all volume claims")
     docs.delete()
     wait_nothing_left(docs)
     eventually(lambda: not claims(docs), what="the volume claims to go")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.controlplane.api import ApiError
 from tests.controlplane.kinds import PERSISTENT_VOLUME_CLAIM, POD, STATEFUL_SET, Kind
 from tests.support.waiting import eventually
 
@@ -74,3 +75,48 @@ def test_a_volume_that_cannot_grow_is_told_and_nothing_is_touched(
     operator.wait_idle()
     assert docs.child(STATEFUL_SET, "vector-store")["metadata"]["uid"] == before
     docs.wait_condition("Ready", "True")
+
+
+def sizes(cluster, namespace, prefix):
+    """What the claims ask for, by name."""
+    return {
+        found["metadata"]["name"]: found["spec"]["resources"]["requests"]["storage"]
+        for found in cluster.api.list(PERSISTENT_VOLUME_CLAIM, namespace=namespace)
+        if found["metadata"]["name"].startswith(prefix)
+    }
+
+
+@pytest.mark.behaviour(23)
+@pytest.mark.behaviour(24)
+def test_the_volumes_of_all_three_redis_grow_and_their_pods_go_on_running(
+    cluster, bundle, namespace, classes
+):
+    def cache(size):
+        return {"managed": {"replicas": 3, "storage": {"size": size, "className": "growing"}}}
+
+    def pods():
+        return {
+            found["metadata"]["name"]: found["metadata"]["uid"]
+            for found in cluster.api.list(POD, namespace=namespace)
+            if found["metadata"]["name"].startswith("docs-cache-")
+        }
+
+    names = [f"data-docs-cache-{number}" for number in range(3)]
+    docs = bundle(cache=cache("1Gi")).wait_children().run()
+    before = pods()
+    assert sizes(cluster, namespace, "data-docs-cache-") == dict.fromkeys(names, "1Gi")
+    old = docs.child(STATEFUL_SET, "cache")["metadata"]["uid"]
+    with pytest.raises(ApiError, match="a volume cannot shrink"):
+        docs.apply(cache=cache("1023Mi"))
+    docs.apply(cache=cache("2Gi"))
+    eventually(
+        lambda: sizes(cluster, namespace, "data-docs-cache-") == dict.fromkeys(names, "2Gi"),
+        what="all three claims to ask for more",
+    )
+    eventually(
+        lambda: (found := docs.find(STATEFUL_SET, "cache")) and found["metadata"]["uid"] != old,
+        what="a StatefulSet with the larger template",
+    )
+    docs.wait_condition("Reconciling", "False")
+    docs.wait_condition("CacheReady", "True")
+    assert pods() == before
