@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,24 @@ def test_modules_are_found_where_this_process_finds_them():
     python = sys._base_executable
     run = subprocess.run([python, "-I", "-c", program], capture_output=True, text=True, check=False)
     assert run.stdout == "It works\n", run.stderr
+
+
+def test_a_reader_that_is_closed_while_it_starts_leaves_no_process(monkeypatch):
+    reader = IsolatedReader(ENOUGH)
+    closing = threading.Thread(target=reader.close)
+    start = IsolatedReader._start
+
+    def closed_meanwhile(self):
+        process = start(self)
+        closing.start()
+        closing.join(timeout=0.5)  # it must wait for the process that it has to end
+        return process
+
+    monkeypatch.setattr(IsolatedReader, "_start", closed_meanwhile)
+    with contextlib.suppress(Unreadable):
+        reader.read(NOTE.data, kind=NOTE.kind, seconds=60)
+    closing.join()
+    eventually(lambda: not workers(), what="the reader's process ends")
 
 
 def test_a_reader_sees_no_secret(monkeypatch):

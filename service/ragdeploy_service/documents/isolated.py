@@ -38,6 +38,8 @@ class IsolatedReader:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        # Whoever closes it is another thread, and must not miss a process that is being started.
+        self._guard = threading.Lock()
         self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -58,9 +60,7 @@ class IsolatedReader:
         Raises:
             Unreadable: it gives no text, or it costs more than the limits.
         """
-        if self._closed:
-            raise Unreadable("was not read, because reading has ended")
-        process = self._process = self._process or self._start()
+        process = self._running()
         late = threading.Event()
 
         def expire() -> None:
@@ -84,11 +84,21 @@ class IsolatedReader:
 
     def close(self) -> None:
         """Read no more; what is being read, in another thread, is given up."""
-        self._closed = True
+        with self._guard:
+            self._closed = True
         self._end()
 
+    def _running(self) -> subprocess.Popen[bytes]:
+        with self._guard:
+            if self._closed:
+                raise Unreadable("was not read, because reading has ended")
+            if self._process is None:
+                self._process = self._start()
+            return self._process
+
     def _end(self) -> None:
-        process, self._process = self._process, None
+        with self._guard:
+            process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(BrokenPipeError), process:  # closes its pipes
                 process.kill()
