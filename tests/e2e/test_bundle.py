@@ -119,7 +119,10 @@ def asked(kubectl: Kubectl, *, more_than: int) -> Json:
     with kubectl.port_forward("pod/asker", PORT) as url:
 
         def enough() -> Json | None:
-            count: Json = httpx.get(url).json()
+            try:
+                count: Json = httpx.get(url).json()
+            except httpx.TransportError:  # the pod has not begun to listen, or the forward broke
+                return None
             return count if count["answered"] > more_than else None
 
         return eventually(enough, what=f"more than {more_than} answers", timeout=60, interval=0.5)
