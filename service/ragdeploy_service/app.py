@@ -25,7 +25,6 @@ from ragdeploy_service.rag.errors import RagError
 from ragdeploy_service.routes import (
     collections,
     documents,
-    feedback,
     files,
     health,
     index,
@@ -105,7 +104,6 @@ def _parts(role: Role) -> tuple[ModuleType, ...]:
         return operations
     return (
         query,
-        feedback,
         openai,
         index,
         files,
