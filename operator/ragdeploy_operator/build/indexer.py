@@ -13,7 +13,7 @@ COMPONENT = names.Component.INDEXER
 
 
 def deployment(resource: RagDeployment, context: BuildContext) -> Manifest:
-    """Make the Deployment. It needs no Service: nobody calls it, it takes jobs from Redis."""
+    """Make the Deployment. It takes its jobs from Redis; only Prometheus calls it."""
     return service_pods.deployment(
         resource,
         context,

@@ -19,6 +19,8 @@ def program(name: str, *, image: str, environment: dict[str, str] | None = None)
         "imagePullPolicy": "IfNotPresent",
         "command": ["python", f"/program/{name}.py"],
         "env": variables,
+        # Ready is who listens: kubectl's port-forward ends for good at the first refusal.
+        "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
