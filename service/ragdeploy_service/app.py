@@ -25,6 +25,7 @@ from ragdeploy_service.rag.errors import RagError
 from ragdeploy_service.routes import (
     collections,
     documents,
+    feedback,
     files,
     health,
     index,
@@ -104,6 +105,7 @@ def _parts(role: Role) -> tuple[ModuleType, ...]:
         return operations
     return (
         query,
+        feedback,
         openai,
         index,
         files,

@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect
 
 from ragdeploy_service import openai_errors
 from ragdeploy_service.rag.errors import (
+    AnswerUnknown,
     CollectionNotFound,
     DeadlineExceeded,
     DocumentNotFound,
@@ -238,6 +239,8 @@ async def told(request: Request, error: RagError) -> Response:
     match error:
         case CollectionNotFound():
             return problem(request.scope, 404, str(error), kind="no-collection")
+        case AnswerUnknown():
+            return problem(request.scope, 404, str(error), kind="no-answer")
         case DocumentNotFound():
             return problem(request.scope, 404, str(error), kind="no-document")
         case Unsupported():

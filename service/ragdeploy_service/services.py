@@ -14,10 +14,12 @@ from ragdeploy_service import assembly
 from ragdeploy_service.adapters.embedding import load_chunker, load_embedder
 from ragdeploy_service.adapters.embedding.cpus import available_cpus
 from ragdeploy_service.adapters.memory_cache import MemoryCache, NoCache
+from ragdeploy_service.adapters.memory_feedback import MemoryFeedback
 from ragdeploy_service.adapters.memory_meter import MemoryMeter
 from ragdeploy_service.adapters.milvus.store import MilvusStore
 from ragdeploy_service.adapters.redis.cache import RedisCache
 from ragdeploy_service.adapters.redis.client import connect, namespace
+from ragdeploy_service.adapters.redis.feedback import RedisFeedback
 from ragdeploy_service.adapters.redis.jobs import RedisJobs
 from ragdeploy_service.adapters.redis.meter import RedisMeter
 from ragdeploy_service.adapters.reranking import load_reranker
@@ -33,13 +35,21 @@ from ragdeploy_service.rag.indexing.library import Library
 from ragdeploy_service.rag.jobs.reindexer import Reindexer, unless_reindexing
 from ragdeploy_service.rag.jobs.worker import JobWorker, indexing
 from ragdeploy_service.rag.models import DEFAULT_TENANT, CollectionId, JobKind
-from ragdeploy_service.rag.ports import AnswerCache, Embedder, LanguageModel, Meter, VectorStore
+from ragdeploy_service.rag.ports import (
+    AnswerCache,
+    Embedder,
+    FeedbackStore,
+    LanguageModel,
+    Meter,
+    VectorStore,
+)
 from ragdeploy_service.rag.ports.job_queue import JobQueue
 from ragdeploy_service.settings import Role, ServiceSettings
 
 # A question is answered faster without a cache, or a count, than with one that hangs.
 _CACHE_SECONDS = 0.25
 _CACHE_PATIENCE = 0.5
+_FEEDBACK_SECONDS = 1.0
 _JOBS_SECONDS = 5.0
 _JOBS_PATIENCE = 15.0  # longer than it takes Sentinels to make another Redis the master
 _UPLOADS_WAITING = 16
@@ -62,6 +72,7 @@ class Services:
     queue: JobQueue
     reindexer: Reindexer
     meter: Meter
+    feedback: FeedbackStore
     pipeline: Ladder
     streams: Slots
     library: Library
@@ -105,6 +116,8 @@ async def start(
         stack.push_async_callback(queue.close)
         meter = _meter(settings)
         stack.push_async_callback(meter.close)
+        feedback = _feedback(settings)
+        stack.push_async_callback(feedback.close)
         indexer = Indexer(
             splitter=load_chunker(settings, embedder),
             embedder=embedder,
@@ -140,6 +153,7 @@ async def start(
             queue=queue,
             reindexer=reindexer,
             meter=meter,
+            feedback=feedback,
             library=Library(store=store, cache=cache),
             files=_files(settings),
             pipeline=assembly.ladder(
@@ -217,3 +231,12 @@ def _meter(settings: ServiceSettings) -> Meter:
         return MemoryMeter()
     redis = connect(settings, timeout=_CACHE_SECONDS, patience=_CACHE_PATIENCE, connections=32)
     return RedisMeter(redis, namespace=namespace(settings))
+
+
+def _feedback(settings: ServiceSettings) -> FeedbackStore:
+    if settings.redis_url is None:
+        return MemoryFeedback(ttl_seconds=settings.cache_ttl_seconds)
+    redis = connect(settings, timeout=_FEEDBACK_SECONDS, connections=8)
+    return RedisFeedback(
+        redis, namespace=namespace(settings), ttl_seconds=settings.cache_ttl_seconds
+    )

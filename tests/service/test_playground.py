@@ -8,12 +8,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.conftest import IN_CI
-from tests.service.api import BANANAS, CHINESE, SCALING, TIDES, index
+from tests.service.api import BANANAS, CHINESE, SCALING, TIDES, counter, index
 from tests.support import browser
 from tests.support.llm import Failure
 from tests.support.waiting import eventually
 
 QUESTION = "How do I scale the API?"
+COUNTED = "rag_feedback_total"
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"> The API scales, says this page."
 
 
@@ -115,6 +116,26 @@ def test_the_answer_is_seen_while_it_is_written(visit, llm):
     eventually(lambda: llm.abandoned == 1, what="the model is told to stop")
 
 
+def test_an_answer_is_rated_and_the_mind_is_changed(visit, service):
+    page = visit()
+    assert not page["rating"].is_displayed()
+    page.ask(QUESTION)
+    page.answered()
+    before = {each: counter(service.http, COUNTED, rating=each) for each in ("up", "down")}
+    for rating, other in (("up", "down"), ("down", "up")):
+        page[f"rate-{rating}"].send_keys(Keys.ENTER)
+        eventually(
+            lambda name=f"rate-{rating}": page[name].get_attribute("aria-pressed") == "true",
+            what="it is noted",
+        )
+        assert page[f"rate-{other}"].get_attribute("aria-pressed") == "false"
+        assert counter(service.http, COUNTED, rating=rating) == before[rating] + 1
+    page.ask("When is high tide?")
+    page.answered()
+    assert page["rate-down"].get_attribute("aria-pressed") == "false"
+    assert page.complaints() == []
+
+
 def test_a_citation_leads_to_its_source(visit):
     page = visit()
     page.ask(QUESTION)
@@ -206,7 +227,7 @@ def test_it_works_by_keyboard_alone(visit):
         press(Keys.TAB)
         active = page.chrome.switch_to.active_element
         reached.append(active.get_attribute("id") or active.get_attribute("class") or active.text)
-    assert {"send", "cite", "passage"} <= set(reached)
+    assert {"send", "cite", "rate-up", "rate-down", "passage"} <= set(reached)
     assert {"files", "text", "add"} <= set(reached) | {
         element.get_attribute("id")
         for element in page.all("#indexing :is(input, textarea, button)")

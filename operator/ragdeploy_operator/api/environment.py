@@ -24,6 +24,7 @@ _FREE = tuple(
         "tracing_capture_content",
         "refuse_markup",
         "answer_link_hosts",
+        "feedback_log_comments",
         "model_hub_url",
         "model_maven_url",
         "query_timeout_seconds",

@@ -18,7 +18,7 @@ from prometheus_client import (
 )
 
 from ragdeploy_service.rag.access import Principal
-from ragdeploy_service.rag.models import CacheState, JobKind, JobState, Part, Stage, Usage
+from ragdeploy_service.rag.models import CacheState, JobKind, JobState, Part, Rating, Stage, Usage
 from ragdeploy_service.rag.quota import Policy
 
 if TYPE_CHECKING:  # loaded only where traces are wanted
@@ -97,6 +97,12 @@ class Metrics:
             ["policy"],
             registry=registry,
         )
+        self._feedback = Counter(
+            "rag_feedback",
+            "Ratings of answers, up or down; one that replaces another of the same answer counts.",
+            ["rating"],
+            registry=registry,
+        )
         self._jobs = Counter(
             "rag_jobs", "Index jobs by the state they came into.", ["state"], registry=registry
         )
@@ -108,6 +114,8 @@ class Metrics:
             self._requests.labels(status)
         for policy in Policy:
             self._limited.labels(policy)
+        for rating in Rating:
+            self._feedback.labels(rating)
         for state in JobState:
             if state is not JobState.RUNNING:
                 self._jobs.labels(state)
@@ -158,6 +166,10 @@ class Metrics:
 
     def limited(self, policy: Policy) -> None:
         self._limited.labels(policy).inc()
+
+    def feedback(self, rating: Rating) -> None:
+        """Count a rating of an answer."""
+        self._feedback.labels(rating).inc()
 
     def job(self, state: JobState, *, documents: int) -> None:
         self._jobs.labels(state).inc()

@@ -47,6 +47,10 @@ class CacheUnavailable(Unavailable):
     """The answer cache does not answer; the pipeline goes on without it."""
 
 
+class FeedbackUnavailable(Unavailable):
+    """Nobody can say now which answers were given."""
+
+
 class JobQueueUnavailable(Unavailable):
     """Jobs can be neither taken in nor asked for now."""
 
@@ -130,6 +134,15 @@ class InvalidField(RagError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class AnswerUnknown(RagError):
+    """The tenant was given no answer with this request id, or too long ago."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No answer with this request_id is known. It may have been given too long ago."
+        )
 
 
 class DocumentNotFound(RagError):

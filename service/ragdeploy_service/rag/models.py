@@ -111,6 +111,13 @@ class AnswerMode(StrEnum):
     EXTRACTIVE = "extractive"
 
 
+class Rating(StrEnum):
+    """What somebody thinks of an answer."""
+
+    UP = "up"
+    DOWN = "down"
+
+
 class CacheState(StrEnum):
     """Whether an answer was kept from an earlier question.
 

@@ -23,6 +23,7 @@ from ragdeploy_service.routes import answers
 from ragdeploy_service.routes.answering import Begun, begin
 from ragdeploy_service.routes.answers import Source
 from ragdeploy_service.routes.event_stream import EventStream
+from ragdeploy_service.routes.feedback import remember
 from ragdeploy_service.services import Services
 
 # OpenAPI 3.1 has no words for a stream, so this is one event of it.
@@ -94,6 +95,7 @@ async def _events(begun: Begun, request: Request, *, started: float) -> AsyncGen
                             seen.add(citation.citation)
                             yield _event("citation", citation)
                 case Outcome():
+                    remember(request)
                     answer = answers.answer(
                         step,
                         seconds=time.perf_counter() - started,

@@ -13,6 +13,7 @@ from ragdeploy_service.routes import answers
 from ragdeploy_service.routes.answer_events import EVENTS_SCHEMA, event_stream
 from ragdeploy_service.routes.answers import QueryResponse, RetrieveResponse, as_json
 from ragdeploy_service.routes.dependencies import services_of, tenant_of
+from ragdeploy_service.routes.feedback import remember
 from ragdeploy_service.routes.guard import account_of, needs
 from ragdeploy_service.routes.json_route import JsonRoute
 from ragdeploy_service.routes.leaving import while_connected
@@ -50,6 +51,7 @@ async def query(body: QueryRequest, request: Request) -> Response:
     if body.stream:
         return await event_stream(question, account, request, parts, started=started)
     outcome = await while_connected(request, parts.pipeline.ask(question, account))
+    remember(request)
     return as_json(
         answers.answer(
             outcome,

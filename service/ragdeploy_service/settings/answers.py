@@ -51,6 +51,12 @@ class AnswerSettings(BaseModel):
         "others become plain text, because a poisoned document may have put them there.",
     )
 
+    feedback_log_comments: bool = Field(
+        False,
+        description="Write the comments that come with ratings of answers into the log; they are "
+        "dropped otherwise. People may write anything there.",
+    )
+
     @field_validator("answer_link_hosts", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:

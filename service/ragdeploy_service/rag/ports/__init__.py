@@ -2,6 +2,7 @@
 
 from ragdeploy_service.rag.ports.answer_cache import AnswerCache, Lookup
 from ragdeploy_service.rag.ports.embedder import Embedder, Vectors
+from ragdeploy_service.rag.ports.feedback import FeedbackStore
 from ragdeploy_service.rag.ports.language_model import LanguageModel
 from ragdeploy_service.rag.ports.leases import Leases
 from ragdeploy_service.rag.ports.meter import Meter, Reading
@@ -21,6 +22,7 @@ __all__ = [
     "DocumentEntry",
     "DocumentPage",
     "Embedder",
+    "FeedbackStore",
     "LanguageModel",
     "Leases",
     "Lookup",

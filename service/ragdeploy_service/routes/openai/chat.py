@@ -23,6 +23,7 @@ from ragdeploy_service.routes.answering import Begun, begin
 from ragdeploy_service.routes.answers import Source
 from ragdeploy_service.routes.dependencies import services_of, tenant_of
 from ragdeploy_service.routes.event_stream import EventStream
+from ragdeploy_service.routes.feedback import remember
 from ragdeploy_service.routes.guard import account_of, needs
 from ragdeploy_service.routes.json_route import JsonRoute
 from ragdeploy_service.routes.leaving import while_connected
@@ -117,6 +118,7 @@ async def create_chat_completion(body: ChatRequest, request: Request) -> Respons
             headers={"X-Cache": begun.found.cached},
         )
     outcome = await while_connected(request, parts.pipeline.ask(question, account))
+    remember(request)
     completion = ChatCompletion.model_construct(
         **head,
         choices=[ChatChoice(message=ChatAnswer(content=outcome.answer.text))],
@@ -146,6 +148,7 @@ async def _chunks(
                 yield chunk({"content": step.text})
             elif isinstance(step, Outcome):
                 _require_same(step, "".join(said))
+                remember(request)
                 yield chunk({}, "stop", **_evidence(step))
                 if usage:
                     yield _event(_Chunk(**head, choices=[], usage=_usage(step)))

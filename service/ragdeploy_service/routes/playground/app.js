@@ -5,6 +5,7 @@ import { answer, element, passage } from "./text.js";
 import { translate, words } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
+let answered = null; // the request id of the answer that is shown
 let asking = null; // the AbortController of the question that is being answered
 
 // ---- asking ----
@@ -46,6 +47,7 @@ const collection = () => $("collection").value.trim();
 function begin(question) {
   $("problem").hidden = $("welcome").hidden = true;
   $("result").hidden = $("stop").hidden = false;
+  offerRating(null);
   $("asked").textContent = question;
   $("facts").textContent = words.searching;
   $("answer").replaceChildren();
@@ -114,6 +116,29 @@ function showEnd(final, question) {
   if (final.usage) facts.push(words.tokens(final.usage.prompt_tokens + final.usage.completion_tokens));
   facts.push(words.milliseconds(Math.round(final.latency_ms)));
   $("facts").textContent = facts.filter(Boolean).join(" · ");
+  offerRating(final.request_id);
+}
+
+// ---- rating ----
+function offerRating(id) {
+  answered = id;
+  $("rating").hidden = !id;
+  showRating(null);
+}
+
+function showRating(rating) {
+  for (const each of ["up", "down"]) $(`rate-${each}`).setAttribute("aria-pressed", String(each === rating));
+  $("rated").textContent = rating ? words.rated : "";
+}
+
+async function rate(rating) {
+  const id = answered;
+  try {
+    await call("feedback", { json: { request_id: id, rating } });
+    if (id === answered) showRating(rating);
+  } catch (error) {
+    if (id === answered) tell(error);
+  }
 }
 
 function point(number) {
@@ -211,6 +236,7 @@ $("question").addEventListener("keydown", (event) => {
     $("ask-form").requestSubmit();
   }
 });
+for (const each of ["up", "down"]) $(`rate-${each}`).addEventListener("click", () => rate(each));
 $("stop").addEventListener("click", () => asking?.abort());
 $("index-form").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -10,6 +10,7 @@ const ENGLISH = {
   succeeded: (total) => (total === 1 ? "1 document indexed" : `${total} documents indexed`), failed: "Not indexed:", cancelled: "Cancelled.",
   unreachable: "The service does not answer. Is it running?", brokeOff: "The connection broke off. Ask again.",
   keyNeeded: "Enter an API key above.", nothing: "Choose a file or enter a text.", noSources: "No passage was found.",
+  rated: "Noted.",
   stopped: "Stopped.", searching: "Searching…",
 };
 
@@ -28,6 +29,7 @@ const CHINESE = {
   succeeded: (total) => `已索引 ${total} 个文档`, failed: "未能索引：", cancelled: "已取消。",
   unreachable: "服务没有响应。它在运行吗？", brokeOff: "连接中断，请重新提问。",
   keyNeeded: "请在上方输入 API 密钥。", nothing: "请选择文件或输入文本。", noSources: "没有找到相关段落。",
+  rate: "这个回答好吗？", rateUp: "好", rateDown: "不好", rated: "已记录。",
   stopped: "已停止。", searching: "检索中…",
 };
 
