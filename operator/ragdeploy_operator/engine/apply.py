@@ -202,7 +202,7 @@ class Applier:
             if fault.reason == CONFLICT and "uid" in fixed:
                 await self._look_anew(ref, where)
             raise fault from error
-        store.put(answer, quietly=True)
+        store.put_answer(answer)
         there = store.get(where)
         lacking = list(differences(_content(wanted), there)) if there else []
         if lacking:

@@ -46,6 +46,7 @@ class Store:
         self._on_change = on_change
         self._records: dict[Key, _Record] = {}
         self._by_owner: dict[Key, set[Key]] = {}
+        self._dropped_at: dict[str, int] = {}  # by namespace: version of the last deletion heard of
 
     def __len__(self) -> int:
         return len(self._records)
@@ -75,7 +76,7 @@ class Store:
 
         Args:
             obj: The whole object.
-            quietly: Tell nobody; for answers to our own writes.
+            quietly: Tell nobody; for what we have asked for ourselves.
         """
         where, metadata = key_of(obj), obj["metadata"]
         known = self._records.get(where)
@@ -89,6 +90,20 @@ class Store:
         if quietly or (known and known.text == text and known.uid == record.uid):
             return
         self._tell(known, record)
+
+    def put_answer(self, obj: Json) -> None:
+        """Take in the answer to a write of ours, unless the object has been deleted since.
+
+        Its answer may be slower than the news of its end. Events come in order: what was
+        written before a deletion that we have heard of, and is not known, is gone.
+        """
+        where = key_of(obj)
+        version = int(obj["metadata"]["resourceVersion"])
+        if where not in self._records and version < self._dropped_at.get(where.namespace, 0):
+            if owner := self._owner(obj):
+                self._on_change(owner)
+            return
+        self.put(obj, quietly=True)
 
     def put_status(self, obj: Json) -> None:
         """Take in the answer to a write of an object's status.
@@ -107,8 +122,9 @@ class Store:
 
     def drop(self, where: Key, *, version: str) -> None:
         """Forget an object that was gone at ``version``, unless it has been made anew since."""
-        known = self._records.get(where)
-        if known is not None and known.version <= int(version):
+        known, at = self._records.get(where), int(version)
+        self._dropped_at[where.namespace] = max(at, self._dropped_at.get(where.namespace, 0))
+        if known is not None and known.version <= at:
             self._index(where, known, None)
             self._tell(known)
 

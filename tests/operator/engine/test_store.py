@@ -51,3 +51,25 @@ def test_an_answer_does_not_bring_back_what_was_deleted_meanwhile(store):
     store.drop(DOCS, version="3")
     store.put_status(resource(2, ready=True))
     assert store.get(DOCS) is None
+
+
+def test_the_answer_to_a_creation_may_be_slower_than_the_news_of_its_end(store, told):
+    store.put(resource(2))
+    store.drop(DOCS, version="3")
+    told.clear()
+    store.put_answer(resource(2))
+    assert store.get(DOCS) is None
+    assert told == [DOCS]  # it has to be made again
+
+
+def test_the_answer_to_a_creation_is_known_before_its_event(store, told):
+    store.put_answer(resource(2))
+    store.put(resource(2))
+    assert store.get(DOCS)
+    assert told == []
+
+
+def test_what_was_made_after_a_deletion_is_there(store):
+    store.drop(DOCS, version="3")
+    store.put_answer(resource(4))
+    assert store.get(DOCS)
