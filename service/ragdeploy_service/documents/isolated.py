@@ -38,8 +38,10 @@ class IsolatedReader:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        # Whoever closes it is another thread, and must not miss a process that is being started.
+        # Whoever closes it is another thread: it must not miss a process that is being started,
+        # nor close a pipe that the reading thread is about to use.
         self._guard = threading.Lock()
+        self._reading = threading.Lock()
         self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -60,6 +62,19 @@ class IsolatedReader:
         Raises:
             Unreadable: it gives no text, or it costs more than the limits.
         """
+        with self._reading:
+            return self._read(data, kind, seconds)
+
+    def close(self) -> None:
+        """Read no more; what is being read, in another thread, is given up."""
+        with self._guard:
+            self._closed = True
+            if self._process is not None:
+                self._process.kill()
+        with self._reading:
+            self._end()
+
+    def _read(self, data: bytes, kind: str, seconds: float) -> Page:
         process = self._running()
         late = threading.Event()
 
@@ -81,12 +96,6 @@ class IsolatedReader:
         if "unreadable" in reply:
             raise Unreadable(reply["unreadable"])
         return Page(**reply)
-
-    def close(self) -> None:
-        """Read no more; what is being read, in another thread, is given up."""
-        with self._guard:
-            self._closed = True
-        self._end()
 
     def _running(self) -> subprocess.Popen[bytes]:
         with self._guard:
