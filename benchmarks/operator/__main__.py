@@ -10,16 +10,44 @@ import argparse
 import sys
 
 from benchmarks.operator import measures
+from benchmarks.operator.scale import CONTROLLERS, Crowd
 from benchmarks.operator.scene import Scene
-from benchmarks.report import print_report
+from benchmarks.report import Row, print_report
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.operator", description=__doc__)
     parser.add_argument("--minutes", type=float, default=2, help="length of the idle time")
     parser.add_argument("--resources", type=int, default=30, help="how many are timed")
+    parser.add_argument("--scale", action="store_true", help="many resources instead")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[100, 500, 1000], help="how many, step by step"
+    )
+    parser.add_argument("--samples", type=int, default=1000, help="deletions of children")
     options = parser.parse_args()
+    rows, kubernetes = _scale(options) if options.scale else _counts(options)
+    setting = f"Kubernetes {kubernetes}; control plane and operator share the machine"
+    print_report(rows, setting=setting)
 
+
+def _scale(options: argparse.Namespace) -> tuple[list[Row], str]:
+    rows: list[Row] = []
+    with Scene.set(controllers=CONTROLLERS) as scene:
+        crowd = Crowd(scene)
+        for more in (
+            crowd.rows_of_growth(options.sizes),
+            crowd.rows_at_rest(options.minutes),
+            crowd.rows_of_edits(min(20, *options.sizes)),
+            crowd.rows_of_returns(options.samples),
+            crowd.rows_of_restart(),
+        ):
+            for row in more:
+                _say(f"{row.measure}: {row.value}")
+                rows.append(row)
+        return rows, _version(scene)
+
+
+def _counts(options: argparse.Namespace) -> tuple[list[Row], str]:
     with Scene.set() as scene:
         _say("one resource, until it is ready")
         first = scene.create_namespace()
@@ -33,9 +61,12 @@ def main() -> None:
         rows += measures.times_at_once(scene, at_once, children)
         _say(f"{options.minutes:g} idle minutes")
         rows += measures.idle(scene, [first, *one_by_one, *at_once], options.minutes)
-        kubernetes = scene.cluster.api.request("GET", "/version")["gitVersion"]
-    setting = f"Kubernetes {kubernetes}; control plane and operator share the machine"
-    print_report(rows, setting=setting)
+        return rows, _version(scene)
+
+
+def _version(scene: Scene) -> str:
+    version: str = scene.cluster.api.request("GET", "/version")["gitVersion"]
+    return version
 
 
 def _say(what: str) -> None:

@@ -66,9 +66,9 @@ def writes_without_a_change(scene: Scene, namespace: str) -> list[Row]:
     eventually(lambda: scene.metric("reconcile_total") > reconciled, what="a reconcile")
     touched = scene.asked_since(before).writes(without=["leases"])
     return [
-        Row(f"writes on {IDENTICAL_APPLIES} identical applies", _count(applied), "0"),
+        Row(f"writes on {IDENTICAL_APPLIES} identical applies", count(applied), "0"),
         *_shown(applied),
-        Row("writes on a reconcile that finds nothing to do", _count(touched), "0"),
+        Row("writes on a reconcile that finds nothing to do", count(touched), "0"),
         *_shown(touched),
     ]
 
@@ -88,7 +88,7 @@ def times_one_by_one(scene: Scene, namespaces: Sequence[str], children: int) -> 
     what = f"apply to all children, {len(namespaces)} one by one, p50 / p99"
     return [
         Row(what, milliseconds(seconds), "100 / 500 ms"),
-        Row("reads per reconcile", f"{reads / reconciles:.2f}  ({_count(asked.reads())})", "0"),
+        Row("reads per reconcile", f"{reads / reconciles:.2f}  ({count(asked.reads())})", "0"),
         Row("watches begun for them", str(len(asked.watches())), "0"),
     ]
 
@@ -117,7 +117,7 @@ def idle(scene: Scene, namespaces: Sequence[str], minutes: float) -> list[Row]:
     writes = scene.asked_since(before).writes()
     waiting = f"{minutes:g} idle minutes, {len(namespaces)} resources"
     return [
-        Row(f"writes in {waiting}", _count(writes.without("leases")), "0"),
+        Row(f"writes in {waiting}", count(writes.without("leases")), "0"),
         *_shown(writes.without("leases")),
         Row("  leases", str(len(writes.of("leases"))), "the Lease only"),
         Row("  processor, share of a core", f"{share:.1%}", "< 1 %"),
@@ -147,7 +147,7 @@ def _times(scene: Scene, since: int, namespaces: Sequence[str]) -> list[float]:
     return [(done[name] - applied[name]).total_seconds() for name in namespaces]
 
 
-def _count(entries: Entries) -> str:
+def count(entries: Entries) -> str:
     """How many, and of what."""
     by_path = Counter(f"{entry.verb} {entry.path}" for entry in entries)
     return ", ".join([str(len(entries)), *(f"{n} {path}" for path, n in by_path.items())])

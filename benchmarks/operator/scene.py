@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import yaml
 from benchmarks.procfs import processor_seconds
 from tests.controlplane import ControlPlane, Entries
 from tests.controlplane.api import Object
+from tests.controlplane.cluster import DEFAULT_CONTROLLERS
 from tests.controlplane.kinds import RAG_DEPLOYMENT
 from tests.support.operator import USER, OperatorProcess, install
 from tests.support.waiting import eventually
@@ -36,10 +37,10 @@ class Scene:
 
     @classmethod
     @contextmanager
-    def set(cls) -> Iterator[Scene]:
+    def set(cls, *, controllers: Iterable[str] = DEFAULT_CONTROLLERS) -> Iterator[Scene]:
         """Start all of it; everything is gone after the block."""
         resource = yaml.safe_load(EXAMPLE.read_text())
-        with TemporaryDirectory() as folder, ControlPlane.start() as cluster:
+        with TemporaryDirectory() as folder, ControlPlane.start(controllers=controllers) as cluster:
             install(cluster)
             with OperatorProcess(cluster, folder=Path(folder)) as operator:
                 scene = cls(cluster, operator, resource)
@@ -83,7 +84,7 @@ class Scene:
             time.sleep(seconds)
             return not self.asked_since(before).writes(without=["leases"])
 
-        eventually(still, what="the operator is done", timeout=300)
+        eventually(still, what="the operator is done", timeout=600)
 
     # ---- what is read off ----
     def mark(self) -> int:
