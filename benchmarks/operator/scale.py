@@ -103,7 +103,8 @@ class Crowd:
             each_before = (size, each)
 
     def rows_at_rest(self, minutes: float) -> Iterator[Row]:
-        """Nothing happens."""
+        """Nothing happens, neither here nor in the controllers of Kubernetes."""
+        self._wait_until_nothing_is_looked_at()
         before, used = self.scene.mark(), self.scene.processor_seconds()
         time.sleep(minutes * 60)
         share = (self.scene.processor_seconds() - used) / (minutes * 60)
@@ -111,6 +112,7 @@ class Crowd:
         what = f"{minutes:g} idle minutes, {len(self.places):,} resources"
         yield Row(f"writes in {what}", count(writes), "0")
         yield Row("  processor, share of a core", f"{share:.1%}", "< 1 %")
+        yield Row("  resident memory", self._memory(), "150 MB at 1,000")
 
     def rows_of_edits(self, edits: int) -> Iterator[Row]:
         """One field is edited, in one resource after the other."""
@@ -201,6 +203,14 @@ class Crowd:
             return bool(found["metadata"]["uid"] != uid)
 
         api.wait_for(kind, name, is_back, namespace=namespace)
+
+    def _wait_until_nothing_is_looked_at(self) -> None:
+        def still() -> bool:
+            before = self.scene.metric("reconcile_total")
+            time.sleep(QUIET_SECONDS)
+            return self.scene.metric("reconcile_total") == before
+
+        self._wait(still)
 
     def _some(self, number: int) -> Sequence[_Place]:
         return random.Random(_SEED).sample(self.places, number)

@@ -248,6 +248,9 @@ class ControlPlane:
                 "service-account-private-key-file": self.credentials.key,
                 "root-ca-file": self.credentials.ca,
                 "use-service-account-credentials": "true",
+                # of its own 20 a second, what many resources need would take minutes
+                "kube-api-qps": 500,
+                "kube-api-burst": 1000,
                 "profiling": "false",
             },
         )
