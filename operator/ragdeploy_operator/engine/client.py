@@ -7,6 +7,7 @@ without its object wrappers, because what comes in is cut down at once.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
@@ -24,8 +25,13 @@ from ragdeploy_operator.objects import Json, Kind, Selection
 
 FIELD_MANAGER = "ragdeploy-operator"
 
-CHUNK = 500
-"""Objects per page of a list."""
+CHUNK = 100
+"""Objects per page of a list. All kinds are listed at the same time, and a page of pods as
+Python objects takes ten times its text."""
+
+AT_ONCE = 16
+"""Requests under way, watches not counted: each holds a connection, and asyncio's TLS keeps a
+buffer of 256 KiB for each."""
 
 ANSWER_TIMEOUT = aiohttp.ClientTimeout(total=15)
 
@@ -66,6 +72,7 @@ class Client:
         self._api.user_agent = FIELD_MANAGER
         self._dynamic = DynamicClient(self._api)
         self._on_answer = on_answer
+        self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def __aenter__(self) -> Self:
         return self
@@ -227,20 +234,21 @@ class Client:
         content_type: str | None = None,
         accept: str = _JSON,
     ) -> Json:
-        with self._told(verb):
-            response = await self._dynamic.request(
-                method,
-                path,
-                body=body,
-                query_params=_query(query or {}),
-                header_params={"Accept": accept},
-                content_type=content_type,
-                serialize=False,
-                _request_timeout=ANSWER_TIMEOUT,
-            )
-            self._on_answer(verb, response.status)
-            answer: Json = json.loads(await response.read())
-            return answer
+        async with self._slots:
+            with self._told(verb):
+                response = await self._dynamic.request(
+                    method,
+                    path,
+                    body=body,
+                    query_params=_query(query or {}),
+                    header_params={"Accept": accept},
+                    content_type=content_type,
+                    serialize=False,
+                    _request_timeout=ANSWER_TIMEOUT,
+                )
+                self._on_answer(verb, response.status)
+                answer: Json = json.loads(await response.read())
+                return answer
 
     @contextmanager
     def _told(self, verb: str) -> Iterator[None]:
