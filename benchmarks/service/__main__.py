@@ -21,6 +21,7 @@ from benchmarks.report import print_report, print_table
 from benchmarks.service import passages
 from benchmarks.service.account import account
 from benchmarks.service.contenders import Contender, demand_baseline
+from benchmarks.service.flame import flame
 from benchmarks.service.llm import language_model
 from benchmarks.service.measures import Bench, Figure, Plan, say
 from benchmarks.service.scene import Scene
@@ -124,6 +125,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="measures whose names contain this")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="this alone, for so long")
     parser.add_argument("--account", action="store_true", help="this alone: one question by stage")
+    parser.add_argument(
+        "--flame", type=Path, metavar="FOLDER", help="this alone: flame graphs under load, in there"
+    )
     options = parser.parse_args()
     demand_wrk()
     demand_baseline()
@@ -143,6 +147,12 @@ def main() -> None:
                 service = make()
                 setting = f"{service.name}, {STORED:,} passages, LLM {LLM_MS} ms"
                 print_report(account(service, questions), setting=setting)
+            return
+        if options.flame:
+            for make in (scene.laptop, scene.cluster):
+                service = make()
+                rows = list(flame(service, questions, folder=options.flame))
+                print_report(rows, setting=f"{service.name}, {STORED:,} passages, LLM {LLM_MS} ms")
             return
         plan = QUICK if options.quick else FULL
         bench = Bench(plan=plan, questions=questions, further=texts.further, llm=llm)
