@@ -96,7 +96,7 @@ _WAITING = (
 _LIBRARIES = frozenset(
     {
         "aiohttp", "anyio", "fastapi", "grpc", "httpcore", "httpcore2", "httpx", "milvus_lite",
-        "onnxruntime", "openai", "opentelemetry", "prometheus_client", "pydantic", "pymilvus", "redis",
-        "starlette", "structlog", "tenacity", "tokenizers", "uvicorn",
+        "onnxruntime", "openai", "opentelemetry", "prometheus_client", "pydantic", "pymilvus",
+        "redis", "starlette", "structlog", "tenacity", "tokenizers", "uvicorn",
     }
 )  # fmt: skip
