@@ -70,6 +70,11 @@ class AuditEntry:
         """Resource and subresource as in RBAC rules, such as ``deployments/scale``."""
         return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
 
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether nothing was stored, whatever the answer."""
+        return "dryRun=All" in self.uri
+
     @classmethod
     def parse(cls, line: str) -> AuditEntry:
         event = json.loads(line)
@@ -120,7 +125,7 @@ class Entries(tuple[AuditEntry, ...]):
         without: Collection[str] = (),
         namespace: str | None = None,
     ) -> Entries:
-        """Those that ask for a change, whether it was granted or not.
+        """Those that ask for a change, whether it was granted or not; dry runs do not.
 
         Args:
             user: One user's only.
@@ -130,11 +135,16 @@ class Entries(tuple[AuditEntry, ...]):
         return self.where(
             lambda entry: (
                 entry.verb in WRITE_VERBS
+                and not entry.is_dry_run
                 and (user is None or entry.user == user)
                 and (namespace is None or entry.namespace == namespace)
                 and entry.resource not in without
             )
         )
+
+    def dry_runs(self) -> Entries:
+        """Those that ask what a change would come to."""
+        return self.where(lambda entry: entry.is_dry_run)
 
     def reads(self, *, user: str | None = None) -> Entries:
         """The gets and lists of resources, watches not counted."""

@@ -9,12 +9,10 @@ uid is the same.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from hashlib import sha256
+from dataclasses import dataclass
 from typing import NoReturn
 
 from ragdeploy_operator.api import RagDeployment
@@ -23,15 +21,14 @@ from ragdeploy_operator.engine.client import Client
 from ragdeploy_operator.engine.diff import differences
 from ragdeploy_operator.engine.errors import ApiError
 from ragdeploy_operator.engine.faults import CONFLICT, IMMUTABLE, explain
+from ragdeploy_operator.engine.stamp import HASH, content, stamped
 from ragdeploy_operator.engine.store import Store
+from ragdeploy_operator.engine.verdicts import Verdicts
 from ragdeploy_operator.errors import Invalid, Transient, Waiting
 from ragdeploy_operator.objects import Json, Key, Kind, Ref, key_of
 from ragdeploy_operator.ownership import check_owner
 
 logger = logging.getLogger(__name__)
-
-HASH = "ragdeploy.io/applied-hash"
-"""Annotation: digest of the manifest that was applied last, to notice fields taken out of it."""
 
 _ABSENT = "1"
 
@@ -45,23 +42,6 @@ class Change:
     repaired: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What came of applying a manifest to an object in a certain state."""
-
-    manifest: str
-    state: str
-    refusal: Invalid | None
-
-
-@dataclass(slots=True)
-class _Memory:
-    """What earlier tries for one resource have taught."""
-
-    foreign: set[Ref] = field(default_factory=set)
-    verdicts: dict[Ref, _Verdict] = field(default_factory=dict)
-
-
 class Applier:
     """Writes the children of resources.
 
@@ -69,15 +49,22 @@ class Applier:
         client: Whom to write to.
         kinds: The kinds that may be written, by name.
         stores: What is there, by name of the kind.
+        verdicts: What came of earlier tries.
     """
 
     def __init__(
-        self, client: Client, *, kinds: Mapping[str, Kind], stores: Mapping[str, Store]
+        self,
+        client: Client,
+        *,
+        kinds: Mapping[str, Kind],
+        stores: Mapping[str, Store],
+        verdicts: Verdicts,
     ) -> None:
         self._client = client
         self._kinds = kinds
         self._stores = stores
-        self._memories: defaultdict[Key, _Memory] = defaultdict(_Memory)
+        self._verdicts = verdicts
+        self._foreign: defaultdict[Key, set[Ref]] = defaultdict(set)  # found in the way of ours
 
     async def apply(
         self, resource: RagDeployment, manifest: Manifest, *, only: str | None = None
@@ -97,15 +84,15 @@ class Applier:
             Waiting: something has to go first; its end wakes us.
         """
         ref, where = Ref(manifest["kind"], manifest["metadata"]["name"]), key_of(manifest)
-        wanted = _stamped(manifest)
+        wanted = stamped(manifest)
         there = self._stores[ref.kind].get(where)
         if there is None:
             return await self._create(resource, ref, where, wanted)
         check_owner(resource, ref, there)
         if "deletionTimestamp" in there["metadata"]:
             raise Waiting(f"{ref} is being deleted, and will be made anew.", reason="ChildDeleting")
-        missing = tuple(differences(_content(wanted), there))
-        if not missing or self._is_settled(resource, ref, wanted, there):
+        missing = tuple(differences(content(wanted), there))
+        if not missing or self._verdicts.is_settled(resource, ref, wanted, there):
             return None
         fixed = {"uid": there["metadata"]["uid"]}
         if only is not None:
@@ -133,7 +120,8 @@ class Applier:
 
     def forget(self, resource: Key) -> None:
         """Drop what was learned about the children of a resource that is gone."""
-        self._memories.pop(resource, None)
+        self._verdicts.forget(resource)
+        self._foreign.pop(resource, None)
 
     async def _begin_anew(self, ref: Ref, where: Key, uid: str) -> NoReturn:
         """Delete a StatefulSet and leave its pods and volumes; the new one takes them over."""
@@ -152,8 +140,8 @@ class Applier:
 
     # ---- creating ----
     async def _create(self, resource: RagDeployment, ref: Ref, where: Key, wanted: Json) -> Change:
-        self._is_settled(resource, ref, wanted, {})  # raises what it was refused for
-        foreign = self._memories[_key(resource)].foreign
+        self._verdicts.is_settled(resource, ref, wanted, {})  # raises what it was refused for
+        foreign = self._foreign[_key(resource)]
         if ref in foreign:  # what was in the way may be gone: look first, do not just write
             await self._look_what_is_in_the_way(resource, ref, where)
         try:
@@ -184,7 +172,7 @@ class Applier:
             return
         check_owner(resource, ref, found)
         self._stores[ref.kind].put(found, quietly=True)
-        self._memories[_key(resource)].foreign.discard(ref)
+        self._foreign[_key(resource)].discard(ref)
         raise Transient(f"{ref} had lost its labels.", reason=CONFLICT)
 
     # ---- writing ----
@@ -198,13 +186,13 @@ class Applier:
         except ApiError as error:
             fault = explain(error, ref, doing="apply")
             if isinstance(fault, Invalid) and fault.reason != IMMUTABLE:
-                self._settle(resource, ref, where, wanted, fault)
+                self._verdicts.settle(resource, ref, wanted, store.get(where) or {}, fault)
             if fault.reason == CONFLICT and "uid" in fixed:
                 await self._look_anew(ref, where)
             raise fault from error
         store.put_answer(answer)
         there = store.get(where)
-        lacking = list(differences(_content(wanted), there)) if there else []
+        lacking = list(differences(content(wanted), there)) if there else []
         if lacking:
             logger.warning(
                 "%s %s: the API server keeps other values for %s; leaving them until they change",
@@ -212,7 +200,7 @@ class Applier:
                 ref,
                 ", ".join(lacking),
             )
-            self._settle(resource, ref, where, wanted, None)
+            self._verdicts.settle(resource, ref, wanted, there or {}, None)
 
     async def _look_anew(self, ref: Ref, where: Key) -> None:
         """Take in what is there now: the watch shows no child that has lost its label."""
@@ -229,66 +217,6 @@ class Applier:
         elif known is not None:
             store.forget(where, uid=known["metadata"]["uid"])
 
-    def _settle(
-        self, resource: RagDeployment, ref: Ref, where: Key, wanted: Json, refusal: Invalid | None
-    ) -> None:
-        state = _state(self._stores[ref.kind].get(where) or {})
-        verdict = _Verdict(_attempt(resource, wanted), state, refusal)
-        self._memories[_key(resource)].verdicts[ref] = verdict
-
-    def _is_settled(self, resource: RagDeployment, ref: Ref, wanted: Json, there: Json) -> bool:
-        """Whether the same was tried on the same object before, and is not worth a new try.
-
-        Raises:
-            Invalid: it was, and was refused.
-        """
-        verdict = self._memories[_key(resource)].verdicts.get(ref)
-        if not verdict or (verdict.manifest, verdict.state) != (
-            _attempt(resource, wanted),
-            _state(there),
-        ):
-            return False
-        if verdict.refusal:
-            raise verdict.refusal
-        return True
-
 
 def _key(resource: RagDeployment) -> Key:
     return Key(resource.namespace, resource.name)
-
-
-def _stamped(manifest: Manifest) -> Json:
-    """Add the digest of the manifest to it, by which a field taken out of it is noticed.
-
-    Left out of the digest are the number of replicas, which changes hands without anything
-    having been edited, and the values of a Secret, which a digest would let others guess.
-    """
-    content = dict(manifest)
-    if manifest["kind"] == "Secret":
-        content["data"] = sorted(manifest.get("data", ()))
-    if "spec" in manifest:
-        content["spec"] = {k: v for k, v in manifest["spec"].items() if k != "replicas"}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    metadata = manifest["metadata"]
-    annotations = {
-        **metadata.get("annotations", {}),
-        HASH: sha256(text.encode()).hexdigest()[:32],
-    }
-    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
-
-
-def _attempt(resource: RagDeployment, stamped: Json) -> str:
-    """What makes a try the same as an earlier one; a new generation is worth a new try."""
-    replicas = stamped.get("spec", {}).get("replicas")
-    return f"{resource.metadata.generation} {stamped['metadata']['annotations'][HASH]} {replicas}"
-
-
-def _content(manifest: Json) -> Json:
-    """The manifest in the form that a store keeps: without what every object of a kind shares."""
-    return {name: value for name, value in manifest.items() if name not in ("apiVersion", "kind")}
-
-
-def _state(there: Json) -> str:
-    """What an object is, apart from its status."""
-    kept = {name: value for name, value in there.items() if name != "status"}
-    return json.dumps(kept, sort_keys=True)

@@ -20,6 +20,7 @@ from ragdeploy_operator.engine.kinds import (
     SERVICE_MONITOR,
     STATEFUL_SET,
 )
+from ragdeploy_operator.engine.sizes import Decision
 from ragdeploy_operator.objects import Json, Missing, Observation, Ref
 from ragdeploy_operator.ownership import is_child
 
@@ -60,6 +61,16 @@ def without_held_back(manifests: Iterable[Manifest], missing: Iterable[Missing])
     """
     names = {one.use.name for one in missing}
     return [manifest for manifest in manifests if not names & set(_secrets_in(manifest))]
+
+
+def with_decision(manifest: Manifest, decisions: Mapping[str, Decision]) -> Manifest:
+    """Note on a Deployment what was decided about its number of pods."""
+    if manifest["kind"] != DEPLOYMENT.kind:
+        return manifest
+    metadata = manifest["metadata"]
+    decision = decisions[metadata["name"]]
+    notes = {**metadata.get("annotations", {}), **decision.scale.annotations}
+    return {**manifest, "metadata": {**metadata, "annotations": notes}}
 
 
 def leftovers(

@@ -173,17 +173,30 @@ class Client:
 
     # ---- writing ----
     async def apply(
-        self, kind: Kind, body: Json, *, force: bool, subresource: str | None = None
+        self,
+        kind: Kind,
+        body: Json,
+        *,
+        force: bool,
+        subresource: str | None = None,
+        dry_run: bool = False,
     ) -> Json:
-        """Server-side apply: our fields become what ``body`` says, all others stay."""
+        """Server-side apply: our fields become what ``body`` says, all others stay.
+
+        With ``dry_run`` nothing is stored; the answer is what would be.
+        """
         metadata = body["metadata"]
         return await self._ask(
-            "apply",
+            "dry run" if dry_run else "apply",
             "PATCH",
             kind.path(
                 namespace=metadata["namespace"], name=metadata["name"], subresource=subresource
             ),
-            query={"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"},
+            query={
+                "fieldManager": FIELD_MANAGER,
+                "force": "true" if force else "false",
+                "dryRun": "All" if dry_run else None,
+            },
             body=body,
             content_type=APPLY,
         )

@@ -24,7 +24,9 @@ from ragdeploy_operator.engine.queue import WorkQueue
 from ragdeploy_operator.engine.reconcile import Reconciler
 from ragdeploy_operator.engine.references import References, SecretVersions
 from ragdeploy_operator.engine.reflector import Reflector
+from ragdeploy_operator.engine.rehearsal import Rehearsal
 from ragdeploy_operator.engine.report import Reporter
+from ragdeploy_operator.engine.verdicts import Verdicts
 from ragdeploy_operator.objects import Json, Key, Kind, Selection, key_of
 from ragdeploy_operator.settings import OperatorSettings
 
@@ -142,16 +144,16 @@ class Engine:
 
     # ---- putting it together ----
     def _reconciler(self, metrics: Metrics) -> Reconciler:
-        written = (*kinds.CHILDREN, *kinds.OPTIONAL_CHILDREN)
+        written = {kind.kind: kind for kind in (*kinds.CHILDREN, *kinds.OPTIONAL_CHILDREN)}
+        # a refusal is tried again at every second or third resync, whatever the jitter
+        verdicts = Verdicts(valid_for=self._settings.resync_seconds)
+        stores = self._mirror.stores
         return Reconciler(
             client=self._client,
             mirror=self._mirror,
             references=References(self._client, self._versions),
-            applier=Applier(
-                self._client,
-                kinds={kind.kind: kind for kind in written},
-                stores=self._mirror.stores,
-            ),
+            applier=Applier(self._client, kinds=written, stores=stores, verdicts=verdicts),
+            rehearsal=Rehearsal(self._client, kinds=written, stores=stores, verdicts=verdicts),
             reporter=Reporter(
                 client=self._client,
                 resources=self._mirror.resources,

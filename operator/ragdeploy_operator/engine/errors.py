@@ -72,6 +72,11 @@ class ApiError(Exception):
         """Whether the resource version or the continuation asked for is too old."""
         return self.status == 410
 
+    @property
+    def knows_no_dry_run(self) -> bool:
+        """Whether a webhook has side effects, so that nothing can be tried out with it."""
+        return self.status == 400 and "does not support dry run" in self.message
+
     def is_absent(self, name: str) -> bool:
         """Whether the API server has looked for an object of this name, and has none.
 

@@ -14,6 +14,10 @@ IMMUTABLE = "Immutable"
 
 _IMMUTABLE = "updates to statefulset spec for fields other than"  # validation in k8s.io/kubernetes
 
+_DENIED = "denied the request"
+"""What the API server says for a webhook that refuses, often with the code of missing rights
+(apiserver's plugin/webhook/errors)."""
+
 _LONGEST = 600
 """Characters of the API server's own words that a message repeats."""
 
@@ -34,7 +38,7 @@ def explain(error: ApiError, ref: Ref, *, doing: str) -> ReconcileError:
             "Raise the ResourceQuota, or ask for less.",
             reason="QuotaExceeded",
         )
-    if error.status in (401, 403):
+    if error.status in (401, 403) and _DENIED not in error.message:
         return Transient(
             f"The operator may not {doing} {what}: {_quote(error)}. "
             f"Grant its service account that permission.",

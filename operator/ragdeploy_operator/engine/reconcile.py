@@ -22,6 +22,7 @@ from ragdeploy_operator.engine.faults import CONFLICT, explain
 from ragdeploy_operator.engine.kinds import DEPLOYMENT, RAG_DEPLOYMENT, STATEFUL_SET
 from ragdeploy_operator.engine.mirror import Mirror
 from ragdeploy_operator.engine.references import References
+from ragdeploy_operator.engine.rehearsal import Rehearsal
 from ragdeploy_operator.engine.report import Reporter, ResourceGone
 from ragdeploy_operator.engine.volumes import Volumes
 from ragdeploy_operator.errors import Invalid, NotOwned, ReconcileError, Transient, Waiting
@@ -52,6 +53,7 @@ class Reconciler:
         mirror: What is there.
         references: The Secrets that resources refer to.
         applier: Writes children.
+        rehearsal: Tells whether an edit would be taken as a whole.
         reporter: Writes the status.
         recorder: Writes Events.
         images: Images where a resource names none.
@@ -65,6 +67,7 @@ class Reconciler:
         mirror: Mirror,
         references: References,
         applier: Applier,
+        rehearsal: Rehearsal,
         reporter: Reporter,
         recorder: Recorder,
         images: Images,
@@ -74,6 +77,7 @@ class Reconciler:
         self._mirror = mirror
         self._references = references
         self._applier = applier
+        self._rehearsal = rehearsal
         self._volumes = Volumes(client)
         self._reporter = reporter
         self._recorder = recorder
@@ -156,9 +160,15 @@ class Reconciler:
         wanted = build(resource, self._context(resource, seen, decisions, resolved.checksums))
         # no pod of a suspended resource could fail to start
         missing = () if resource.spec.suspend else resolved.missing
-        ready = children.without_held_back(wanted, missing)
+        ready = [
+            children.with_decision(manifest, decisions)
+            for manifest in children.without_held_back(wanted, missing)
+        ]
         if body["status"].get("conditions"):
             await self._make_sure_it_exists(resource, seen, ready)
+        if refusal := await self._rehearsal.refusal(resource, ready):
+            await self._mend(resource, ready, decisions)
+            raise refusal
         gone = children.leftovers(resource, seen, wanted)
         now = {ref: gone[ref] for ref in gone if children.goes_at_once(ref, wanted)}
         await self._remove(now)
@@ -215,6 +225,17 @@ class Reconciler:
         if found is None or found["metadata"]["uid"] != resource.metadata.uid:
             raise ResourceGone
 
+    async def _mend(
+        self,
+        resource: RagDeployment,
+        manifests: Sequence[Manifest],
+        decisions: Mapping[str, sizes.Decision],
+    ) -> None:
+        """Keep up what runs while an edit is refused: all but the edit itself."""
+        kept = [manifest for manifest in manifests if not self._rehearsal.is_edit(manifest)]
+        for tier in children.tiers(kept):
+            await self._apply(resource, tier, decisions)
+
     async def _apply(
         self,
         resource: RagDeployment,
@@ -233,13 +254,8 @@ class Reconciler:
     async def _apply_one(
         self, resource: RagDeployment, manifest: Manifest, decisions: Mapping[str, sizes.Decision]
     ) -> None:
-        only = None
-        if manifest["kind"] == DEPLOYMENT.kind:
-            metadata = manifest["metadata"]
-            decision = decisions[metadata["name"]]
-            only = decision.only
-            notes = {**metadata.get("annotations", {}), **decision.scale.annotations}
-            manifest = {**manifest, "metadata": {**metadata, "annotations": notes}}
+        decision = decisions.get(manifest["metadata"]["name"])
+        only = decision.only if decision and manifest["kind"] == DEPLOYMENT.kind else None
         change = await self._applier.apply(resource, manifest, only=only)
         if change and change.repaired:
             fields = ", ".join(change.repaired)

@@ -8,6 +8,7 @@ from ragdeploy_operator.engine import kinds, projection
 from ragdeploy_operator.engine.apply import Applier
 from ragdeploy_operator.engine.errors import ApiError
 from ragdeploy_operator.engine.store import Store
+from ragdeploy_operator.engine.verdicts import Verdicts
 from ragdeploy_operator.errors import Invalid, NotOwned, Transient, Waiting
 from tests.operator.engine.fake_api import FakeApi
 
@@ -28,7 +29,7 @@ class WritableApi(FakeApi):
         self.refusal_of_delete = None
         self.mutate = lambda obj: obj
 
-    async def apply(self, kind, body, *, force, subresource=None):
+    async def apply(self, kind, body, *, force, subresource=None, dry_run=False):
         self.writes.append(body)
         if self.refusal:
             raise self.refusal
@@ -61,7 +62,7 @@ def stores():
 @pytest.fixture
 def applier(api, stores):
     written = {kind.kind: kind for kind in (kinds.CONFIG_MAP, kinds.STATEFUL_SET)}
-    return Applier(api, kinds=written, stores=stores)
+    return Applier(api, kinds=written, stores=stores, verdicts=Verdicts(valid_for=300))
 
 
 def resource(generation=1):
