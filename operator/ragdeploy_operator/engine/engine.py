@@ -13,6 +13,7 @@ from ragdeploy_operator.engine.apply import Applier
 from ragdeploy_operator.engine.backoff import Backoff
 from ragdeploy_operator.engine.client import Client
 from ragdeploy_operator.engine.controller import Controller
+from ragdeploy_operator.engine.desired import Desires
 from ragdeploy_operator.engine.discovery import OptionalKinds
 from ragdeploy_operator.engine.echo import Echo
 from ragdeploy_operator.engine.errors import ApiError
@@ -151,7 +152,12 @@ class Engine:
         return Reconciler(
             client=self._client,
             mirror=self._mirror,
-            references=References(self._client, self._versions),
+            desires=Desires(
+                mirror=self._mirror,
+                references=References(self._client, self._versions),
+                images=self._settings.images,
+                optional_kinds=lambda: self._usable,
+            ),
             applier=Applier(self._client, kinds=written, stores=stores, verdicts=verdicts),
             rehearsal=Rehearsal(self._client, kinds=written, stores=stores, verdicts=verdicts),
             reporter=Reporter(
@@ -162,7 +168,6 @@ class Engine:
                 conditions=metrics.conditions,
             ),
             recorder=self._recorder,
-            images=self._settings.images,
             optional_kinds=lambda: self._usable,
         )
 

@@ -11,17 +11,17 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ragdeploy_operator.api import PAUSE, RagDeployment, SecretUse
-from ragdeploy_operator.build import BuildContext, Images, Manifest, build, credentials, names
+from ragdeploy_operator.api import PAUSE, RagDeployment
+from ragdeploy_operator.build import Manifest
 from ragdeploy_operator.engine import children, sizes
 from ragdeploy_operator.engine.apply import Applier
 from ragdeploy_operator.engine.client import Client
+from ragdeploy_operator.engine.desired import Desires
 from ragdeploy_operator.engine.errors import ApiError
 from ragdeploy_operator.engine.events import Recorder
 from ragdeploy_operator.engine.faults import CONFLICT, explain
 from ragdeploy_operator.engine.kinds import DEPLOYMENT, RAG_DEPLOYMENT, STATEFUL_SET
 from ragdeploy_operator.engine.mirror import Mirror
-from ragdeploy_operator.engine.references import References
 from ragdeploy_operator.engine.rehearsal import Rehearsal
 from ragdeploy_operator.engine.report import Reporter, ResourceGone
 from ragdeploy_operator.engine.volumes import Volumes
@@ -51,12 +51,11 @@ class Reconciler:
     Args:
         client: The API server.
         mirror: What is there.
-        references: The Secrets that resources refer to.
+        desires: Says what resources should have.
         applier: Writes children.
         rehearsal: Tells whether an edit would be taken as a whole.
         reporter: Writes the status.
         recorder: Writes Events.
-        images: Images where a resource names none.
         optional_kinds: Tells which optional kinds can be used now.
     """
 
@@ -65,23 +64,21 @@ class Reconciler:
         *,
         client: Client,
         mirror: Mirror,
-        references: References,
+        desires: Desires,
         applier: Applier,
         rehearsal: Rehearsal,
         reporter: Reporter,
         recorder: Recorder,
-        images: Images,
         optional_kinds: Callable[[], frozenset[str]],
     ) -> None:
         self._client = client
         self._mirror = mirror
-        self._references = references
+        self._desires = desires
         self._applier = applier
         self._rehearsal = rehearsal
         self._volumes = Volumes(client)
         self._reporter = reporter
         self._recorder = recorder
-        self._images = images
         self._optional_kinds = optional_kinds
 
     async def reconcile(self, key: Key) -> Outcome:
@@ -104,7 +101,7 @@ class Reconciler:
 
     def forget(self, key: Key) -> None:
         """Drop everything that is kept about a resource that is gone."""
-        self._references.forget(key)
+        self._desires.forget(key)
         self._applier.forget(key)
         self._volumes.forget(key)
         self._reporter.forget(key)
@@ -151,60 +148,23 @@ class Reconciler:
 
     # ---- towards what is wanted ----
     async def _converge(self, key: Key, resource: RagDeployment, body: Json, found: _Found) -> None:
-        resolved = await self._references.resolve(key, resource.spec.secret_uses())
-        found.missing = resolved.missing
-        seen = self._mirror.observe(key)
-        decisions = sizes.decide(
-            resource, seen, version=self._mirror.stores[DEPLOYMENT.kind].version
-        )
-        wanted = build(resource, self._context(resource, seen, decisions, resolved.checksums))
-        # no pod of a suspended resource could fail to start
-        missing = () if resource.spec.suspend else resolved.missing
-        ready = [
-            children.with_decision(manifest, decisions)
-            for manifest in children.without_held_back(wanted, missing)
-        ]
+        desired = await self._desires.of(key, resource)
+        found.missing, seen, decisions = desired.missing, desired.seen, desired.decisions
         if body["status"].get("conditions"):
-            await self._make_sure_it_exists(resource, seen, ready)
-        if refusal := await self._rehearsal.refusal(resource, ready):
-            await self._mend(resource, ready, decisions)
+            await self._make_sure_it_exists(resource, seen, desired.ready)
+        if refusal := await self._rehearsal.refusal(resource, desired.ready):
+            await self._mend(resource, desired.ready, decisions)
             raise refusal
-        gone = children.leftovers(resource, seen, wanted)
-        now = {ref: gone[ref] for ref in gone if children.goes_at_once(ref, wanted)}
-        await self._remove(now)
-        for manifest in ready:
+        await self._remove(desired.gone_at_once)
+        for manifest in desired.ready:
             if manifest["kind"] == STATEFUL_SET.kind:
                 await self._volumes.grow(resource, manifest, seen)
-        for tier in children.tiers(ready):
+        for tier in children.tiers(desired.ready):
             await self._apply(resource, tier, decisions)
-        later = {ref: gone[ref] for ref in gone if ref not in now}
         if self._is_rolled_out(key, resource):
-            await self._remove(later)
+            await self._remove(desired.gone_later)
         else:
-            found.leftovers = tuple(later)
-
-    def _context(
-        self,
-        resource: RagDeployment,
-        seen: Observation,
-        decisions: Mapping[str, sizes.Decision],
-        checksums: Mapping[SecretUse, str],
-    ) -> BuildContext:
-        name = resource.name
-        return BuildContext(
-            images=self._images,
-            kinds=self._optional_kinds(),
-            api_key=children.generated(
-                resource, seen, secret=names.api_key(name), key=credentials.API_KEY
-            ),
-            cache_password=children.generated(
-                resource, seen, secret=names.cache(name), key=credentials.CACHE_PASSWORD
-            ),
-            secret_checksums=checksums,
-            api_replicas=decisions[names.api(name)].scale.replicas,
-            indexer_replicas=decisions[names.indexer(name)].scale.replicas,
-            stores_asleep=sizes.all_asleep(resource, seen),
-        )
+            found.leftovers = tuple(desired.gone_later)
 
     async def _make_sure_it_exists(
         self, resource: RagDeployment, seen: Observation, wanted: Sequence[Manifest]
