@@ -18,6 +18,7 @@ import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.config.config_exception import ConfigException
 from kubernetes.aio.dynamic import DynamicClient
 
 from ragdeploy_operator.engine.errors import ApiError
@@ -55,6 +56,16 @@ async def load_configuration() -> Configuration:
     else:
         await config.load_kube_config(client_configuration=configuration)
     return configuration
+
+
+def current_namespace() -> str:
+    """The namespace of the current context, as kubectl takes it; ``default`` if it has none."""
+    try:
+        _, context = config.list_kube_config_contexts()
+    except ConfigException:
+        return "default"
+    namespace: str = context["context"].get("namespace", "default")
+    return namespace
 
 
 class Client:
@@ -201,16 +212,18 @@ class Client:
             content_type=APPLY,
         )
 
-    async def create(self, kind: Kind, body: Json) -> Json:
+    async def create(self, kind: Kind, body: Json, *, dry_run: bool = False) -> Json:
         """Make an object that must not be there yet."""
         path = kind.path(namespace=body["metadata"]["namespace"])
-        return await self._ask("create", "POST", path, query=_MANAGER, body=body)
+        query = {**_MANAGER, "dryRun": "All" if dry_run else None}
+        return await self._ask("create", "POST", path, query=query, body=body)
 
-    async def replace(self, kind: Kind, body: Json) -> Json:
+    async def replace(self, kind: Kind, body: Json, *, dry_run: bool = False) -> Json:
         """Put a whole object; its resourceVersion must be the current one."""
         metadata = body["metadata"]
         path = kind.path(namespace=metadata["namespace"], name=metadata["name"])
-        return await self._ask("update", "PUT", path, query=_MANAGER, body=body)
+        query = {**_MANAGER, "dryRun": "All" if dry_run else None}
+        return await self._ask("update", "PUT", path, query=query, body=body)
 
     async def merge(self, kind: Kind, body: Json, *, namespace: str, name: str) -> Json:
         """Change the fields that ``body`` holds."""

@@ -8,7 +8,7 @@ element by element, as server-side apply does; all other lists as a whole.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ragdeploy_operator.api.quantity import number
 
@@ -37,51 +37,60 @@ _TARGETS = frozenset({"value", "averageValue"})
 """Quantities in the field ``target`` of an autoscaler's metric."""
 
 
+class Difference(NamedTuple):
+    """A place at which two objects differ; None for what is not there."""
+
+    path: str
+    wanted: Any
+    there: Any
+
+
 def differences(wanted: Any, there: Any) -> Iterator[str]:
     """Yield the paths at which ``there`` lacks what is ``wanted``; values never."""
-    return _differences(wanted, there, "")
+    return (difference.path for difference in compare(wanted, there))
 
 
-def _differences(wanted: Any, there: Any, path: str) -> Iterator[str]:
+def compare(wanted: Any, there: Any, path: str = "") -> Iterator[Difference]:
+    """Yield the places at which ``there`` lacks what is ``wanted``, with both values."""
     if isinstance(wanted, Mapping):
         if not isinstance(there, Mapping):
-            yield path
+            yield Difference(path, wanted, there)
             return
         field = path.rpartition(".")[2]
         for name, value in wanted.items():
             below = f"{path}.{name}" if path else name
             if name not in there:
-                yield below
+                yield Difference(below, value, None)
             elif field in _QUANTITIES or (field == "target" and name in _TARGETS):
                 if not _same_quantity(value, there[name]):
-                    yield below
+                    yield Difference(below, value, there[name])
             else:
-                yield from _differences(value, there[name], below)
+                yield from compare(value, there[name], below)
     elif isinstance(wanted, list):
         if not isinstance(there, list):
-            yield path
+            yield Difference(path, wanted, there)
         elif keys := _keys(path.rpartition(".")[2], wanted):
             yield from _merged(wanted, there, keys, path)
         elif len(wanted) != len(there):
-            yield path
+            yield Difference(path, wanted, there)
         else:
             for index, (one, other) in enumerate(zip(wanted, there, strict=True)):
-                yield from _differences(one, other, f"{path}[{index}]")
+                yield from compare(one, other, f"{path}[{index}]")
     elif wanted != there:
-        yield path
+        yield Difference(path, wanted, there)
 
 
 def _merged(
     wanted: Sequence[Any], there: Sequence[Any], keys: tuple[str, ...], path: str
-) -> Iterator[str]:
+) -> Iterator[Difference]:
     found = {_identity(element, keys): element for element in there}
     for element in wanted:
         identity = _identity(element, keys)
         below = f"{path}[{identity[0]}]"
         if identity not in found:
-            yield below
+            yield Difference(below, element, None)
         else:
-            yield from _differences(element, found[identity], below)
+            yield from compare(element, found[identity], below)
 
 
 def _keys(field: str, elements: Sequence[Any]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from ragdeploy_operator.engine import kinds, projection
 from ragdeploy_operator.engine.client import Client
 from ragdeploy_operator.engine.reflector import Reflector, Sink
 from ragdeploy_operator.engine.store import Store
-from ragdeploy_operator.objects import Key, Kind, Observation, Ref, Selection, key_of
+from ragdeploy_operator.objects import Json, Key, Kind, Observation, Ref, Selection, key_of
 
 _OURS = f"{names.MANAGED_BY_LABEL}={names.MANAGER}"
 _LABELS = {kinds.CLAIM: names.NAME_LABEL}  # claims get their labels from the workload's selector
@@ -28,6 +28,11 @@ _PROJECTIONS: Mapping[Kind, projection.Projection] = {
     kinds.CLAIM: projection.claim,
     kinds.ENDPOINT_SLICE: projection.endpoint_slice,
 }
+
+
+def projected(kind: Kind, obj: Json) -> Json:
+    """An object of a kind, cut down as it is kept here."""
+    return _PROJECTIONS.get(kind, projection.child)(obj)
 
 
 class Mirror:

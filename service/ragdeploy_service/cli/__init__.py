@@ -1,8 +1,13 @@
-"""The command ``ragdeploy``: serve, indexer, index, ask, eval, keys new, model fetch."""
+"""The command ``ragdeploy``: serve, indexer, index, ask, eval, keys new, model fetch.
+
+Other packages add commands to it by the entry point group ``ragdeploy.commands``; each
+names a function that typer understands.
+"""
 
 from __future__ import annotations
 
 import sys
+from importlib.metadata import entry_points
 
 import typer
 
@@ -24,6 +29,8 @@ app.command("ask")(ask.ask)
 app.command("eval")(evaluate.evaluate)
 app.add_typer(keys.app, name="keys")
 app.add_typer(model.app, name="model")
+for _added in entry_points(group="ragdeploy.commands"):
+    app.command(_added.name)(_added.load())
 
 
 def main() -> None:

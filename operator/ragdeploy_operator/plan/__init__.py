@@ -1,0 +1,1 @@
+"""``ragdeploy plan``: what the operator would do with a resource, before it is applied."""
