@@ -18,6 +18,7 @@ from ragdeploy_service.access.authentication import Authentication, with_keys
 from ragdeploy_service.access.key_ring import load_keys
 from ragdeploy_service.body_limit import BodyLimit
 from ragdeploy_service.lifecycle import Drain
+from ragdeploy_service.live import LiveSettings
 from ragdeploy_service.observability import logging
 from ragdeploy_service.observability.metrics import Metrics
 from ragdeploy_service.observability.requests import RequestContext
@@ -63,14 +64,18 @@ def create_app(settings: ServiceSettings) -> FastAPI:
 
     """
     logging.configure(settings)
-    keys = load_keys(settings) if settings.role is not Role.INDEXER else None
+    live = LiveSettings(settings)
+    keys = load_keys(live.now) if settings.role is not Role.INDEXER else None
+    if keys is not None:
+        live.subscribe(keys.reload)
     tracing = _tracing(settings)
     measures = Metrics(tracing)
+    measures.follow_settings(lambda: live.failing, lambda: live.reloads)
     drain = Drain(seconds=settings.drain_seconds)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[_State]:
-        async with start(settings, metrics=measures, drain=drain) as services:
+        async with start(live, metrics=measures, drain=drain) as services:
             yield {"services": services}
         if tracing is not None:
             await asyncio.to_thread(tracing.close)

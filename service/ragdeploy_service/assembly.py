@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
-
 from ragdeploy_service.adapters.redis.cache import RedisCache
 from ragdeploy_service.adapters.redis.client import namespace
 from ragdeploy_service.observability.metrics import Metrics
@@ -37,28 +35,34 @@ from ragdeploy_service.rag.ports.job_queue import JobQueue
 from ragdeploy_service.settings import ServiceSettings
 
 
-def ladder(
-    settings: ServiceSettings,
-    metrics: Metrics,
-    embedder: Embedder,
-    store: VectorStore,
-    reranker: Reranker | None,
-    llm: LanguageModel | None,
-    cache: AnswerCache,
-    queue: JobQueue,
-) -> Ladder:
-    """Make it from parts that are there already; answers are quotations without a ``llm``."""
-    prompt = Prompt(settings.llm_prompt_template)
-    link_hosts = frozenset(host.lower() for host in settings.answer_link_hosts)
-    keys = KeyBase(
-        store=namespace(settings),
-        embedding=embedder.fingerprint,
-        reranker=reranker.fingerprint if reranker else "",
-        llm=_llm_identity(settings) if llm else "extractive",
-        prompt="\n".join((prompt.fingerprint, *sorted(link_hosts))),
-    )
-    pipeline = Pipeline(
-        retriever=Retriever(
+class Answering:
+    """What answers questions; its wording may change while it works.
+
+    A question that is being answered ends with the wording that it began with, because its
+    answer is kept under a key that names it.
+    """
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        metrics: Metrics,
+        embedder: Embedder,
+        store: VectorStore,
+        reranker: Reranker | None,
+        llm: LanguageModel | None,
+        cache: AnswerCache,
+        queue: JobQueue,
+    ) -> None:
+        """Make it from parts that are there already; answers are quotations without a ``llm``."""
+        self._metrics = metrics
+        self._embedder = embedder
+        self._reranker = reranker
+        self._llm = llm
+        self._cache = cache
+        self._epochs = EpochGate(queue)
+        self._leading = Leading(cache if isinstance(cache, RedisCache) else None)
+        self._link_hosts = frozenset(host.lower() for host in settings.answer_link_hosts)
+        self._retriever = Retriever(
             embedder=embedder,
             store=store,
             breaker=Breaker(
@@ -69,26 +73,64 @@ def ladder(
             ),
             reranking=_reranking(settings, reranker),
             telemetry=metrics,
-        ),
-        writer=_writer(settings, llm, prompt, link_hosts),
-        quoter=Quoter(link_hosts=link_hosts),
-        cache=cache,
-        semantic=SemanticCache(embedder, min_similarity=settings.semantic_cache_min_similarity)
-        if settings.semantic_cache_enabled
-        else None,
-        leading=Leading(cache if isinstance(cache, RedisCache) else None),
-        epochs=EpochGate(queue),
-        keys=keys,
-        telemetry=metrics,
-    )
-    capacity = Slots(
-        settings.max_questions,
-        refusal=Overloaded(
-            f"{settings.max_questions} questions are being answered already. Ask again in a few "
-            "seconds."
-        ),
-    )
-    return Ladder(pipeline, capacity=capacity, telemetry=metrics)
+        )
+        self._model_breaker = Breaker(
+            "language model",
+            failure=LanguageModelUnavailable,
+            failures=5,
+            seconds=settings.breaker_seconds,
+        )
+        self._capacity = Slots(
+            settings.max_questions,
+            refusal=Overloaded(
+                f"{settings.max_questions} questions are being answered already. Ask again in a "
+                "few seconds."
+            ),
+        )
+        self._wording = settings.llm_prompt_template
+        self.ladder = self._worded(settings)
+        """What answers the next question."""
+
+    def reload(self, settings: ServiceSettings) -> None:
+        """Answer in the wording of other settings from now on."""
+        if settings.llm_prompt_template != self._wording:
+            self._wording = settings.llm_prompt_template
+            self.ladder = self._worded(settings)
+
+    def _worded(self, settings: ServiceSettings) -> Ladder:
+        """Make all that depends on the prompt; what is busy or broken stays so."""
+        prompt = Prompt(settings.llm_prompt_template)
+        keys = KeyBase(
+            store=namespace(settings),
+            embedding=self._embedder.fingerprint,
+            reranker=self._reranker.fingerprint if self._reranker else "",
+            llm=_llm_identity(settings) if self._llm else "extractive",
+            prompt="\n".join((prompt.fingerprint, *sorted(self._link_hosts))),
+        )
+        writer = None
+        if self._llm is not None:
+            writer = Writer(
+                llm=self._llm,
+                prompt=prompt,
+                link_hosts=self._link_hosts,
+                breaker=self._model_breaker,
+            )
+        semantic = None
+        if settings.semantic_cache_enabled:
+            similarity = settings.semantic_cache_min_similarity
+            semantic = SemanticCache(self._embedder, min_similarity=similarity)
+        pipeline = Pipeline(
+            retriever=self._retriever,
+            writer=writer,
+            quoter=Quoter(link_hosts=self._link_hosts),
+            cache=self._cache,
+            semantic=semantic,
+            leading=self._leading,
+            epochs=self._epochs,
+            keys=keys,
+            telemetry=self._metrics,
+        )
+        return Ladder(pipeline, capacity=self._capacity, telemetry=self._metrics)
 
 
 def _reranking(settings: ServiceSettings, reranker: Reranker | None) -> Reranking | None:
@@ -103,20 +145,6 @@ def _reranking(settings: ServiceSettings, reranker: Reranker | None) -> Rerankin
         candidates=settings.rerank_candidates,
         seconds=settings.rerank_timeout_seconds,
     )
-
-
-def _writer(
-    settings: ServiceSettings, llm: LanguageModel | None, prompt: Prompt, link_hosts: Set[str]
-) -> Writer | None:
-    if llm is None:
-        return None
-    breaker = Breaker(
-        "language model",
-        failure=LanguageModelUnavailable,
-        failures=5,
-        seconds=settings.breaker_seconds,
-    )
-    return Writer(llm=llm, prompt=prompt, link_hosts=link_hosts, breaker=breaker)
 
 
 def _llm_identity(settings: ServiceSettings) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
 
-from ragdeploy_service import assembly
 from ragdeploy_service.adapters.embedding import load_chunker, load_embedder
 from ragdeploy_service.adapters.embedding.cpus import available_cpus
 from ragdeploy_service.adapters.memory_cache import MemoryCache, NoCache
@@ -24,8 +23,10 @@ from ragdeploy_service.adapters.redis.jobs import RedisJobs
 from ragdeploy_service.adapters.redis.meter import RedisMeter
 from ragdeploy_service.adapters.reranking import load_reranker
 from ragdeploy_service.adapters.sqlite_jobs import SqliteJobs
+from ragdeploy_service.assembly import Answering
 from ragdeploy_service.documents import FileReader, Limits
 from ragdeploy_service.lifecycle import Drain, StoreMonitor
+from ragdeploy_service.live import LiveSettings
 from ragdeploy_service.observability.metrics import Metrics
 from ragdeploy_service.rag.answering.ladder import Ladder
 from ragdeploy_service.rag.concurrency.slots import Slots
@@ -61,7 +62,7 @@ _log = structlog.get_logger(__name__)
 class Services:
     """What the routes work with."""
 
-    settings: ServiceSettings
+    live: LiveSettings
     metrics: Metrics
     drain: Drain
     embedder: Embedder
@@ -73,16 +74,24 @@ class Services:
     reindexer: Reindexer
     meter: Meter
     feedback: FeedbackStore
-    pipeline: Ladder
+    answering: Answering
     streams: Slots
     library: Library
     files: FileReader
 
+    @property
+    def settings(self) -> ServiceSettings:
+        """The settings that count at this moment."""
+        return self.live.now
+
+    @property
+    def pipeline(self) -> Ladder:
+        """What answers the next question."""
+        return self.answering.ladder
+
 
 @asynccontextmanager
-async def start(
-    settings: ServiceSettings, *, metrics: Metrics, drain: Drain
-) -> AsyncIterator[Services]:
+async def start(live: LiveSettings, *, metrics: Metrics, drain: Drain) -> AsyncIterator[Services]:
     """Start all parts, and at the end stop them: the worker first, then what it rests on.
 
     A Milvus server may come up later than we do, and a collection of another
@@ -92,6 +101,7 @@ async def start(
         ModelUnavailable, ConfigurationError: it cannot work like this.
 
     """
+    settings = live.now
     async with AsyncExitStack() as stack:
         embedder = await load_embedder(settings)
         stack.push_async_callback(embedder.close)
@@ -135,14 +145,17 @@ async def start(
             ready=monitor.wait_answering,
             telemetry=metrics,
         )
-        watching = asyncio.create_task(monitor.run(), name="store-monitor")
-        stack.callback(watching.cancel)
+        answering = Answering(settings, metrics, embedder, store, reranker, llm, cache, queue)
+        live.subscribe(answering.reload)
+        live.subscribe(_keeping(cache))
+        for watcher in (monitor.run(), live.run()):
+            stack.callback(asyncio.create_task(watcher).cancel)
         if settings.role is not Role.API:
             worker.start()
         drain.on_begin(worker.stop_taking)
         stack.push_async_callback(_finish, worker, drain)
         yield Services(
-            settings=settings,
+            live=live,
             metrics=metrics,
             drain=drain,
             embedder=embedder,
@@ -156,9 +169,7 @@ async def start(
             feedback=feedback,
             library=Library(store=store, cache=cache),
             files=_files(settings),
-            pipeline=assembly.ladder(
-                settings, metrics, embedder, store, reranker, llm, cache, queue
-            ),
+            answering=answering,
             streams=Slots(
                 settings.max_streams,
                 refusal=TooManyStreams(
@@ -217,6 +228,15 @@ def _cache(settings: ServiceSettings) -> AnswerCache:
         "that all share could tell; set RAG_REDIS_URL"
     )
     return NoCache()
+
+
+def _keeping(cache: AnswerCache) -> Callable[[ServiceSettings], None]:
+    def keep(settings: ServiceSettings) -> None:
+        cache.keep_for(
+            ttl_seconds=settings.cache_ttl_seconds, stale_seconds=settings.cache_stale_seconds
+        )
+
+    return keep
 
 
 def _queue(settings: ServiceSettings, metrics: Metrics) -> JobQueue:

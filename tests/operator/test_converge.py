@@ -186,8 +186,10 @@ def test_a_restart_that_somebody_asked_for_is_not_undone(cluster, operator, bund
     annotation = {"kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z"}
     restart = {"spec": {"template": {"metadata": {"annotations": annotation}}}}
     cluster.api.patch(DEPLOYMENT, "docs-api", restart, namespace=namespace)
-    docs.apply(retrieval={"topK": 4})
-    docs.wait_child(CONFIG_MAP, "config", lambda config: config["data"]["RAG_TOP_K"] == "4")
+    docs.apply(batching={"maxBatchSize": 4})
+    docs.wait_child(
+        CONFIG_MAP, "config", lambda config: config["data"]["RAG_BATCH_MAX_SIZE"] == "4"
+    )
     operator.wait_idle()
     template = docs.child(DEPLOYMENT, "api")["spec"]["template"]
     assert annotation.items() <= template["metadata"]["annotations"].items()

@@ -70,7 +70,8 @@ def done(cluster, before, namespace):
 
 
 EDITS = {
-    "setting": {"retrieval": {"topK": 7}},
+    "live setting": {"retrieval": {"topK": 7}},
+    "setting": {"batching": {"maxBatchSize": 7}},
     "image": {"image": {"repository": "example.test/service", "tag": "2"}},
     "autoscaling off": {"api": {"autoscaling": {"enabled": False}, "replicas": 3}},
     "indexer autoscaling": {"indexer": {"autoscaling": {"enabled": True, "maxReplicas": 6}}},
@@ -117,11 +118,19 @@ def test_without_a_change_there_is_nothing_to_do(operator, bundle, namespace, pl
 def test_it_says_which_pods_are_replaced_and_why(operator, bundle, namespace, plan):
     bundle().wait_children()
     operator.wait_idle()
-    ran = plan(namespace, "--exit-code", retrieval={"topK": 7})
+    ran = plan(namespace, "--exit-code", batching={"maxBatchSize": 7})
     assert ran.returncode == 2
-    assert "data.RAG_TOP_K: 3 -> 7" in ran.stdout
+    assert "data.RAG_BATCH_MAX_SIZE: 10 -> 7" in ran.stdout
     assert "Pods replaced: docs-api." in ran.stdout
     assert "its settings change" in ran.stdout
+
+
+def test_it_says_that_no_pod_is_replaced(operator, bundle, namespace, plan):
+    bundle().wait_children()
+    operator.wait_idle()
+    ran = plan(namespace, retrieval={"topK": 7})
+    assert "data.RAG_TOP_K: 3 -> 7" in ran.stdout
+    assert "No pod is replaced." in ran.stdout
 
 
 def test_no_value_of_a_secret_is_shown(cluster, operator, bundle, namespace, plan):

@@ -130,10 +130,20 @@ def test_an_edit_of_a_setting_rolls_the_api_and_nothing_else(operator, bundle):
     operator.wait_idle()
     before = others(docs)
     api = template(docs, DEPLOYMENT, "api")
-    docs.apply(retrieval={"minScore": 0.3})
+    docs.apply(batching={"maxBatchSize": 5})
     eventually(lambda: template(docs, DEPLOYMENT, "api") != api, what="the API to roll")
     operator.wait_idle()
     assert others(docs) == before
+
+
+def test_an_edit_of_what_running_pods_read_anew_rolls_nothing(operator, bundle):
+    docs = bundle().wait_children()
+    operator.wait_idle()
+    before = [template(docs, DEPLOYMENT, "api"), *others(docs)]
+    docs.apply(retrieval={"minScore": 0.3})
+    docs.wait_child(CONFIG_MAP, "config", lambda found: found["data"]["RAG_MIN_SCORE"] == "0.3")
+    operator.wait_idle()
+    assert [template(docs, DEPLOYMENT, "api"), *others(docs)] == before
 
 
 def test_the_indexers_have_an_autoscaler_of_their_own(cluster, operator, bundle, namespace):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ragdeploy_operator.api import RagDeployment
 from ragdeploy_operator.build import credentials, names, pods, service_pods, services
-from ragdeploy_operator.build.config import API_KEYS_DIR, PORT, environment
+from ragdeploy_operator.build.config import API_KEYS_DIR, CONFIG_DIR, PORT, environment, fixed
 from ragdeploy_operator.build.context import BuildContext
 from ragdeploy_operator.build.manifest import Manifest, manifest
 from ragdeploy_service.settings import Role
@@ -50,6 +50,7 @@ def deployment(resource: RagDeployment, context: BuildContext) -> Manifest:
     spec = resource.spec
     asks_for_keys = spec.auth.enabled
     mount = pods.mount("api-keys", str(API_KEYS_DIR), read_only=True)
+    config_mount = pods.mount("config", str(CONFIG_DIR), read_only=True)
     return service_pods.deployment(
         resource,
         context,
@@ -59,16 +60,24 @@ def deployment(resource: RagDeployment, context: BuildContext) -> Manifest:
             workload=spec.api,
             name=names.api(resource.name),
             replicas=context.api_replicas,
-            settings=environment(resource),
+            settings=fixed(environment(resource)),
             secrets={
                 "llm_api_key": spec.llm.api_key_secret_ref if spec.llm else None,
                 **service_pods.store_secrets(resource),
             },
             linger_seconds=PRE_STOP_SECONDS,
-            mounts=[mount] if asks_for_keys else [],
-            volumes=[_api_keys(resource)] if asks_for_keys else [],
+            mounts=[config_mount, *([mount] if asks_for_keys else [])],
+            volumes=[_config(resource), *([_api_keys(resource)] if asks_for_keys else [])],
         ),
     )
+
+
+def _config(resource: RagDeployment) -> pods.Json:
+    """Mount the settings too: a file follows an edit, which the pod's environment does not."""
+    return {
+        "name": "config",
+        "configMap": {"name": names.config(resource.name), "defaultMode": 0o444},
+    }
 
 
 def _api_keys(resource: RagDeployment) -> pods.Json:

@@ -10,11 +10,18 @@ from ragdeploy_operator.api import RagDeployment
 from ragdeploy_operator.api.answering import LanguageModel
 from ragdeploy_operator.build import names, vector_store
 from ragdeploy_operator.build.manifest import Manifest, manifest
-from ragdeploy_service.settings import EmbeddingBackend, LogFormat, variable
+from ragdeploy_service.settings import (
+    DEFAULT_PROMPT,
+    RELOADABLE,
+    EmbeddingBackend,
+    LogFormat,
+    variable,
+)
 
 PORT = 8000
 DATA_DIR = PurePosixPath("/data")
 API_KEYS_DIR = PurePosixPath("/etc/ragdeploy/api-keys")
+CONFIG_DIR = PurePosixPath("/etc/ragdeploy/config")
 
 Value = str | bool | int | float | PurePosixPath | None
 
@@ -35,6 +42,12 @@ def environment(resource: RagDeployment) -> dict[str, str]:
     """Write all settings as environment variables, those that are not set left out."""
     values = _access(resource) | _answering(resource) | _cache(resource)
     return indexing(resource) | _variables(values)
+
+
+def fixed(settings: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what the service reads anew while it runs: another value replaces no pod."""
+    live = {variable(name) for name in RELOADABLE}
+    return {name: value for name, value in settings.items() if name not in live}
 
 
 def indexing(resource: RagDeployment) -> dict[str, str]:
@@ -88,6 +101,7 @@ def _access(resource: RagDeployment) -> dict[str, Value]:
         "api_keys_dir": API_KEYS_DIR if auth.enabled else None,
         "rate_limit_requests_per_minute": auth.rate_limit.requests_per_minute,
         "rate_limit_tokens_per_minute": auth.rate_limit.tokens_per_minute,
+        "config_dir": CONFIG_DIR,
     }
 
 
@@ -124,7 +138,8 @@ def _language_model(llm: LanguageModel) -> dict[str, Value]:
         "llm_timeout_seconds": llm.timeout_seconds,
         "llm_max_retries": llm.max_retries,
         "llm_max_tokens": llm.max_tokens,
-        "llm_prompt_template": llm.prompt_template,
+        # written out: a file that is gone would leave the value of the pod's start
+        "llm_prompt_template": llm.prompt_template or DEFAULT_PROMPT,
     }
 
 

@@ -7,6 +7,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -67,6 +68,18 @@ class KeyRing:
                 found = principal
         return found
 
+    def reload(self, settings: ServiceSettings) -> None:
+        """Take other limits for the keys that do not bring their own."""
+        limits = _limits(settings)
+        if limits == self._limits:
+            return
+        self._limits = limits
+        self._fixed = tuple(
+            (digest, replace(principal, limits=limits)) for digest, principal in self._fixed
+        )
+        self._seen = None
+        self._look()
+
     def _look(self) -> None:
         """Read the folder anew if a file in it has changed: about 20 microseconds if not."""
         self._looked_at = time.monotonic()
@@ -109,6 +122,13 @@ def _visible_files(folder: Path) -> Iterator[Path]:
             yield file
 
 
+def _limits(settings: ServiceSettings) -> Limits:
+    return Limits(
+        requests_per_minute=settings.rate_limit_requests_per_minute or None,
+        tokens_per_minute=settings.rate_limit_tokens_per_minute or None,
+    )
+
+
 def load_keys(settings: ServiceSettings) -> KeyRing | None:
     """Read the keys that the settings name; None if everybody may ask.
 
@@ -121,10 +141,7 @@ def load_keys(settings: ServiceSettings) -> KeyRing | None:
     keys = KeyRing(
         (key.get_secret_value() for key in settings.api_keys),
         settings.api_keys_dir,
-        limits=Limits(
-            requests_per_minute=settings.rate_limit_requests_per_minute or None,
-            tokens_per_minute=settings.rate_limit_tokens_per_minute or None,
-        ),
+        limits=_limits(settings),
     )
     if not keys.empty:
         return keys

@@ -31,13 +31,20 @@ class MemoryCache:
 
         The least used go when it is full.
         """
-        self._ttl_seconds = ttl_seconds
         self._clock = clock
-        self._answers: TTLCache[str, Kept] = TTLCache(
-            _MOST_ANSWERS, ttl_seconds + stale_seconds, timer=clock
-        )
+        self._times = (ttl_seconds, stale_seconds)
+        self._answers = self._room()
         self._words: defaultdict[CollectionId, str] = defaultdict(lambda: secrets.token_hex(8))
         self._marks: dict[CollectionId, str] = {}
+
+    def keep_for(self, *, ttl_seconds: float, stale_seconds: float) -> None:
+        times = (ttl_seconds, stale_seconds)
+        if times != self._times:
+            self._times = times
+            self._answers = self._room()
+
+    def _room(self) -> TTLCache[str, Kept]:
+        return TTLCache(_MOST_ANSWERS, sum(self._times), timer=self._clock)
 
     async def get(self, collection: CollectionId, key: str) -> Lookup:
         now = self._epoch(collection)
@@ -46,7 +53,7 @@ class MemoryCache:
 
     async def put(self, collection: CollectionId, key: str, answer: Answer, *, epoch: str) -> None:
         if epoch == self._epoch(collection):
-            expires = self._clock() + self._ttl_seconds
+            expires = self._clock() + self._times[0]
             self._answers[key] = Kept(answer=answer, epoch=epoch, expires=expires)
 
     async def advance(self, collection: CollectionId) -> None:
@@ -68,6 +75,9 @@ class MemoryCache:
 
 class NoCache:
     """Keeps nothing. For a collection that others may write to without our knowing."""
+
+    def keep_for(self, *, ttl_seconds: int, stale_seconds: int) -> None:
+        """Nothing is kept."""
 
     async def get(self, collection: CollectionId, key: str) -> Lookup:
         return Lookup(epoch=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -110,6 +111,14 @@ class Metrics:
             "rag_documents_indexed", "Documents of jobs that succeeded.", registry=registry
         )
         self._pending = Gauge("rag_jobs_pending", "Index jobs that wait or run.", registry=registry)
+        self._reload_failing = Gauge(
+            "rag_config_reload_failing",
+            "1 while the folder of settings holds some that cannot be used.",
+            registry=registry,
+        )
+        self._reloads = Gauge(
+            "rag_config_reloads", "How often other settings began to count.", registry=registry
+        )
         for status in ("success", "rejected", "error"):
             self._requests.labels(status)
         for policy in Policy:
@@ -119,6 +128,11 @@ class Metrics:
         for state in JobState:
             if state is not JobState.RUNNING:
                 self._jobs.labels(state)
+
+    def follow_settings(self, failing: Callable[[], bool], reloads: Callable[[], int]) -> None:
+        """Show whether settings that changed could be used, and how often they did."""
+        self._reload_failing.set_function(failing)
+        self._reloads.set_function(reloads)
 
     def request(self, status: int, seconds: float) -> None:
         """Count a question that was answered with this HTTP status."""

@@ -30,6 +30,7 @@ from ragdeploy_service.settings.process import (
     Role,
     TracingSettings,
 )
+from ragdeploy_service.settings.reloading import RELOADABLE
 from ragdeploy_service.settings.reranking import (
     DEFAULT_RERANK_MODEL,
     RerankBackend,
@@ -45,6 +46,7 @@ __all__ = [
     "MOST_PER_MINUTE",
     "NAME_PATTERN",
     "PREFIX",
+    "RELOADABLE",
     "EmbeddingBackend",
     "EmbeddingPrecision",
     "EmbeddingProvider",

@@ -42,6 +42,11 @@ class ProcessSettings(BaseModel):
     data_dir: Path = Field(
         Path(".ragdeploy"), description="Folder for the embedded store and fetched models."
     )
+    config_dir: Path | None = Field(
+        None,
+        description="Folder with settings that count as soon as a file changes, each under the "
+        "name of its variable; see the documentation for which ones these are.",
+    )
     log_level: str = Field(
         "INFO",
         pattern=r"^(DEBUG|INFO|WARNING|ERROR)$",

@@ -81,9 +81,9 @@ def test_variables_of_other_services_stay_out_of_the_pods() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"retrieval": {"topK": 7}},
+        {"batching": {"maxBatchSize": 7}},
         {"llm": {"temperature": 0.5}},
-        {"cache": {"ttlSeconds": 60}},
+        {"batching": {"maxWaitMs": 60}},
         {"api": {"resources": {"requests": {"cpu": "300m"}}}},
         {"auth": {"enabled": False}},
     ],

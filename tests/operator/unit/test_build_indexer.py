@@ -43,8 +43,8 @@ def test_a_new_indexer_is_there_before_an_old_one_goes() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"retrieval": {"topK": 7}}, ["docs-api"]),
-        ({"cache": {"ttlSeconds": 60}}, ["docs-api"]),
+        ({"batching": {"maxBatchSize": 7}}, ["docs-api"]),
+        ({"cache": {"ttlSeconds": 60}}, []),
         ({"llm": {"temperature": 0.5}}, ["docs-api"]),
         ({"auth": {"enabled": False}}, ["docs-api"]),
         ({"api": {"extraEnv": [{"name": "A", "value": "1"}]}}, ["docs-api"]),

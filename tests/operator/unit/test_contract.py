@@ -86,6 +86,7 @@ def expected_settings(spec: Spec) -> Json:
             "log_format": "json",
             "drain_seconds": spec.api.drain_seconds,
             "auth_enabled": spec.auth.enabled,
+            "config_dir": Path("/etc/ragdeploy/config"),
             "api_keys_dir": Path("/etc/ragdeploy/api-keys") if spec.auth.enabled else None,
             "rate_limit_requests_per_minute": spec.auth.rate_limit.requests_per_minute,
             "rate_limit_tokens_per_minute": spec.auth.rate_limit.tokens_per_minute,

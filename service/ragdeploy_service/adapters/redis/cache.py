@@ -75,6 +75,10 @@ class RedisCache:
         self._release = redis.register_script(_RELEASE)
         self._acquire = redis.register_script(_ACQUIRE)
 
+    def keep_for(self, *, ttl_seconds: int, stale_seconds: int) -> None:
+        self._ttl_seconds = ttl_seconds
+        self._stale_seconds = stale_seconds
+
     async def get(self, collection: CollectionId, key: str) -> Lookup:
         return await self._looks.submit(None, (collection, key))
 

@@ -34,6 +34,10 @@ class AnswerCache(Protocol):
     job can be stored after that job, but is never given out.
     """
 
+    def keep_for(self, *, ttl_seconds: int, stale_seconds: int) -> None:
+        """Keep what is put from now on good for so long, and stale for so much more."""
+        ...
+
     async def get(self, collection: CollectionId, key: str) -> Lookup:
         """Look for an answer of the collection's present epoch.
 
