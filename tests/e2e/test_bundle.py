@@ -154,6 +154,19 @@ def test_the_language_model_writes_the_answer_from_the_passages(bundle: Bundle) 
     assert best_source(answer) == "staging.md"
 
 
+def test_a_setting_counts_without_a_new_pod(bundle: Bundle) -> None:
+    before = bundle.pods("api")
+    bundle.edit({"retrieval": {"topK": 1}})
+
+    def counts() -> bool:
+        with bundle.api() as api:
+            return len(api.query(QUESTION)["sources"]) == 1
+
+    # the kubelet brings a change to mounted files within about a minute
+    eventually(counts, what="answers have one source", timeout=240, interval=2)
+    assert bundle.pods("api") == before
+
+
 def test_documents_survive_the_loss_of_the_vector_stores_pod(bundle: Bundle) -> None:
     bundle.kubectl("delete", "pod", "docs-vector-store-0", timeout=120)
 
