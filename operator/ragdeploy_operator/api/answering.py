@@ -10,9 +10,11 @@ from ragdeploy_operator.api.common import SecretKeyRef
 from ragdeploy_operator.api.model import Model, Rule, setting
 from ragdeploy_service.settings import (
     DEFAULT_EMBEDDING_MODEL,
+    DEFAULT_RERANK_MODEL,
     EmbeddingBackend,
     EmbeddingPrecision,
     EmbeddingProvider,
+    RerankBackend,
 )
 
 
@@ -171,6 +173,65 @@ class Chunking(Model):
     )
 
 
+class Rerank(Model):
+    """A reranker, which puts the passages found in a better order before they are answered from."""
+
+    backend: RerankBackend = Field(
+        description="What scores passages: a cross-encoder in the API's own pods (onnx), a server "
+        "with the /rerank of Cohere, Jina, vLLM and others (http), or Hugging Face's "
+        "text-embeddings-inference (tei).",
+    )
+    by_default: bool = setting(
+        "rerank", "Rerank where a question does not say; it costs time.", default=True
+    )
+    model: str = setting(
+        "rerank_model",
+        "Name of the model, as the hub or the server has it. The default one reads English, and is "
+        "fetched from the hub at the start of a pod.",
+        max_length=256,
+    )
+    base_url: str | None = setting(
+        "rerank_base_url", "Root of the server, to which /rerank is added.", max_length=2048
+    )
+    api_key_secret_ref: SecretKeyRef | None = Field(None, description="Where the server's key is.")
+    candidates: int = setting(
+        "rerank_candidates",
+        "Most passages that are found and reranked for one question; four times as many as are "
+        "asked for, if that is less.",
+    )
+    timeout_seconds: int = setting(
+        "rerank_timeout_seconds",
+        "Time to rerank, in seconds; then the passages stay in the order in which they were found.",
+        default=3,
+        gt=None,
+        ge=1,
+    )
+
+    rules = (
+        Rule(
+            cel="(self.backend == 'onnx') != has(self.baseURL)",
+            message="rerank.baseURL goes with backend http or tei, and is needed there",
+            holds=lambda self: (self.backend is RerankBackend.ONNX) != (self.base_url is not None),
+        ),
+        Rule(
+            cel="self.backend != 'onnx' || !has(self.apiKeySecretRef)",
+            message="rerank.apiKeySecretRef goes with backend http or tei: leave it out",
+            holds=lambda self: (
+                self.backend is not RerankBackend.ONNX or self.api_key_secret_ref is None
+            ),
+        ),
+        Rule(
+            cel=f"self.backend != 'onnx' || self.model == '{DEFAULT_RERANK_MODEL}'",
+            message=f"backend onnx runs {DEFAULT_RERANK_MODEL} only: leave rerank.model out, or "
+            "let a server run the model",
+            field=".model",
+            holds=lambda self: (
+                self.backend is not RerankBackend.ONNX or self.model == DEFAULT_RERANK_MODEL
+            ),
+        ),
+    )
+
+
 class Retrieval(Model):
     """What is looked up for a question."""
 
@@ -184,6 +245,9 @@ class Retrieval(Model):
         "min_score", "Passages with a lower cosine similarity (-1 to 1) are left out."
     )
     chunking: Chunking = Field(Chunking(), description="How documents are cut into passages.")
+    rerank: Rerank | None = Field(
+        None, description="What reranks the passages found; nothing when absent."
+    )
 
 
 class Batching(Model):

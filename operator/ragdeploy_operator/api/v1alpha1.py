@@ -112,9 +112,13 @@ class Spec(Model):
     def secret_uses(self) -> Iterator[SecretUse]:
         """Yield the Secrets that users made and that this resource reads, with their paths."""
         llm, cache, store = self.llm, self.cache.external, self.vector_store.external
+        rerank = self.retrieval.rerank
         refs: dict[str, SecretKeyRef | None] = {
             "spec.llm.apiKeySecretRef": llm.api_key_secret_ref if llm else None,
             "spec.embedding.apiKeySecretRef": self.embedding.api_key_secret_ref,
+            "spec.retrieval.rerank.apiKeySecretRef": (
+                rerank.api_key_secret_ref if rerank else None
+            ),
             "spec.cache.external.urlSecretRef": cache.url_secret_ref if cache else None,
             "spec.vectorStore.external.tokenSecretRef": store.token_secret_ref if store else None,
         }

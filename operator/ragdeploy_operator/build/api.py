@@ -48,7 +48,7 @@ def service(resource: RagDeployment) -> Manifest:
 def deployment(resource: RagDeployment, context: BuildContext) -> Manifest:
     """Make the Deployment."""
     spec = resource.spec
-    asks_for_keys = spec.auth.enabled
+    asks_for_keys, rerank = spec.auth.enabled, spec.retrieval.rerank
     mount = pods.mount("api-keys", str(API_KEYS_DIR), read_only=True)
     config_mount = pods.mount("config", str(CONFIG_DIR), read_only=True)
     return service_pods.deployment(
@@ -63,6 +63,7 @@ def deployment(resource: RagDeployment, context: BuildContext) -> Manifest:
             settings=fixed(environment(resource)),
             secrets={
                 "llm_api_key": spec.llm.api_key_secret_ref if spec.llm else None,
+                "rerank_api_key": rerank.api_key_secret_ref if rerank else None,
                 **service_pods.store_secrets(resource),
             },
             linger_seconds=PRE_STOP_SECONDS,

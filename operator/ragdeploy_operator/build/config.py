@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from ragdeploy_operator.api import RagDeployment
-from ragdeploy_operator.api.answering import LanguageModel
+from ragdeploy_operator.api.answering import LanguageModel, Rerank
 from ragdeploy_operator.build import names, vector_store
 from ragdeploy_operator.build.manifest import Manifest, manifest
 from ragdeploy_service.settings import (
@@ -109,6 +109,7 @@ def _answering(resource: RagDeployment) -> dict[str, Value]:
     spec = resource.spec
     return {
         **(_language_model(spec.llm) if spec.llm else {}),
+        **(_rerank(spec.retrieval.rerank) if spec.retrieval.rerank else {}),
         "top_k": spec.retrieval.top_k,
         "search_mode": spec.retrieval.mode,
         "min_score": spec.retrieval.min_score,
@@ -140,6 +141,17 @@ def _language_model(llm: LanguageModel) -> dict[str, Value]:
         "llm_max_tokens": llm.max_tokens,
         # written out: a file that is gone would leave the value of the pod's start
         "llm_prompt_template": llm.prompt_template or DEFAULT_PROMPT,
+    }
+
+
+def _rerank(rerank: Rerank) -> dict[str, Value]:
+    return {
+        "rerank_backend": rerank.backend,
+        "rerank": rerank.by_default,
+        "rerank_model": rerank.model,
+        "rerank_base_url": rerank.base_url,
+        "rerank_candidates": rerank.candidates,
+        "rerank_timeout_seconds": rerank.timeout_seconds,
     }
 
 

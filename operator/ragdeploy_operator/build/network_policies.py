@@ -17,7 +17,7 @@ from ragdeploy_operator.build.checksum import checksum
 from ragdeploy_operator.build.config import environment
 from ragdeploy_operator.build.manifest import Manifest, manifest
 from ragdeploy_operator.build.pods import Json
-from ragdeploy_service.settings import EmbeddingBackend
+from ragdeploy_service.settings import EmbeddingBackend, RerankBackend
 
 _STORES = (names.Component.CACHE, names.Component.VECTOR_STORE)
 _CALLERS = ("api", "indexer")
@@ -173,7 +173,8 @@ def _addresses(resource: RagDeployment) -> Iterator[str]:
         yield _OPENAI
     if spec.embedding.is_openai and spec.embedding.base_url is None:
         yield _OPENAI
-    if spec.embedding.backend is EmbeddingBackend.TORCH:
+    reranks_here = spec.retrieval.rerank and spec.retrieval.rerank.backend is RerankBackend.ONNX
+    if spec.embedding.backend is EmbeddingBackend.TORCH or reranks_here:
         yield _MODEL_HUB
 
 

@@ -284,6 +284,30 @@ CASES = [
         accepted={"embedding": {"precision": "int8"}},
     ),
     Case(
+        path="spec.retrieval.rerank",
+        words="rerank.baseURL goes with backend http or tei, and is needed there",
+        refused={"retrieval": {"rerank": {"backend": "http"}}},
+        accepted={"retrieval": {"rerank": {"backend": "onnx"}}},
+    ),
+    Case(
+        path="spec.retrieval.rerank",
+        words="rerank.apiKeySecretRef goes with backend http or tei",
+        refused={"retrieval": {"rerank": {"backend": "onnx", "apiKeySecretRef": REF}}},
+        accepted={
+            "retrieval": {
+                "rerank": {"backend": "tei", "baseURL": "http://tei", "apiKeySecretRef": REF}
+            }
+        },
+    ),
+    Case(
+        path="spec.retrieval.rerank",
+        words="backend onnx runs cross-encoder/ms-marco-MiniLM-L6-v2 only",
+        refused={"retrieval": {"rerank": {"backend": "onnx", "model": "bge"}}},
+        accepted={
+            "retrieval": {"rerank": {"backend": "http", "baseURL": "http://a", "model": "bge"}}
+        },
+    ),
+    Case(
         path="spec.retrieval.chunking",
         words="chunking.overlap must be at most half of chunking.size",
         refused={"retrieval": {"chunking": {"size": 47}}},

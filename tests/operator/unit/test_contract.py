@@ -53,7 +53,7 @@ def test_the_service_reads_exactly_what_the_resource_says(spec: Json) -> None:
 
 
 @given(specs())
-def test_the_indexer_reads_the_same_but_the_key_of_the_language_model(spec: Json) -> None:
+def test_the_indexer_reads_the_same_but_the_keys_that_only_answers_need(spec: Json) -> None:
     wanted = parsed(spec).spec
     with patch.dict(os.environ, environment(spec, "docs-indexer"), clear=True):
         read = ServiceSettings()
@@ -61,6 +61,7 @@ def test_the_indexer_reads_the_same_but_the_key_of_the_language_model(spec: Json
         "role": "indexer",
         "drain_seconds": wanted.indexer.drain_seconds,
         "llm_api_key": None,
+        "rerank_api_key": None,
     }
 
 
@@ -112,8 +113,24 @@ def expected_settings(spec: Spec) -> Json:
             "milvus_database": store.database if store else "default",
         }
         | expected_llm_settings(spec)
+        | expected_rerank_settings(spec)
         | expected_tracing_settings(spec)
     )
+
+
+def expected_rerank_settings(spec: Spec) -> Json:
+    rerank = spec.retrieval.rerank
+    if rerank is None:
+        return {}
+    return {
+        "rerank_backend": rerank.backend,
+        "rerank": rerank.by_default,
+        "rerank_model": rerank.model,
+        "rerank_base_url": rerank.base_url,
+        "rerank_api_key": secret(rerank.api_key_secret_ref),
+        "rerank_candidates": rerank.candidates,
+        "rerank_timeout_seconds": rerank.timeout_seconds,
+    }
 
 
 def expected_tracing_settings(spec: Spec) -> Json:

@@ -21,6 +21,11 @@ SURROUNDINGS: dict[str, Json] = {
     "monitoring.tracing": {"monitoring": {"tracing": {"endpoint": "http://one"}}},
     "llm": {"llm": {"apiKeySecretRef": SECRET}},
     "embedding.apiKeySecretRef": {"embedding": {"apiKeySecretRef": SECRET}},
+    "retrieval.rerank": {
+        "retrieval": {
+            "rerank": {"backend": "http", "baseURL": "http://one", "apiKeySecretRef": SECRET}
+        }
+    },
     "cache.external": {"cache": {"external": {"urlSecretRef": SECRET}}},
     "vectorStore.external": {
         "vectorStore": {"external": {"uri": "http://one", "tokenSecretRef": SECRET}}
