@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 
 import typer
 
@@ -30,7 +31,8 @@ app.command("eval")(evaluate.evaluate)
 app.add_typer(keys.app, name="keys")
 app.add_typer(model.app, name="model")
 for _added in entry_points(group="ragdeploy.commands"):
-    app.command(_added.name)(_added.load())
+    if find_spec(_added.module.partition(".")[0]) is not None:  # not in the service's image
+        app.command(_added.name)(_added.load())
 
 
 def main() -> None:
