@@ -164,7 +164,7 @@ def test_a_setting_counts_without_a_new_pod(bundle: Bundle) -> None:
 
     # the kubelet brings a change to mounted files within about a minute
     eventually(counts, what="answers have one source", timeout=240, interval=2)
-    assert bundle.pods("api") == before
+    assert set(before) <= set(bundle.pods("api"))  # and the autoscaler may add others
 
 
 def test_documents_survive_the_loss_of_the_vector_stores_pod(bundle: Bundle) -> None:
