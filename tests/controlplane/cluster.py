@@ -158,11 +158,15 @@ class ControlPlane:
     ) -> str:
         """A new namespace with a name of its own, once pods can be made in it."""
         name = f"{prefix}-{secrets.token_hex(4)}"
+        self.make_namespace(name, labels=labels)
+        return name
+
+    def make_namespace(self, name: str, *, labels: Mapping[str, str] | None = None) -> None:
+        """Make a namespace of this name, and return once pods can be made in it."""
         metadata: Object = {"name": name, "labels": dict(labels or {})}
         self.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         # pods are refused until the controller has made the account that they run as
         self.api.wait_for(SERVICE_ACCOUNT, "default", namespace=name)
-        return name
 
     def delete_namespace(self, name: str) -> None:
         """Ask for its deletion with all that is in it; does not wait for the end."""
