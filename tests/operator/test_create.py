@@ -101,6 +101,7 @@ def test_a_missing_secret_is_waited_for_and_noticed_without_polling(
     docs.wait_child(STATEFUL_SET, "vector-store")  # what does not need it is made already
     operator.wait_idle()
     assert docs.find(DEPLOYMENT, "api") is None
+    assert docs.condition("ScalingReady")["message"] == "Deployment docs-api is not there yet."
     before = cluster.audit.mark()
     operator.wait_idle()
     entries = cluster.audit.since(before).by(USER)
@@ -163,6 +164,7 @@ def test_an_object_that_is_not_ours_is_left_alone(cluster, operator, bundle, nam
     operator.wait_idle()
     assert docs.child(SERVICE, "api") == theirs
     assert docs.find(DEPLOYMENT, "api") is None  # it would be called by the wrong name
+    assert docs.condition("ApiReady")["reason"] == "HeldBack"
 
 
 def test_an_object_controlled_by_somebody_else_is_left_alone_though_it_has_our_labels(

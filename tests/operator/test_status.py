@@ -94,6 +94,17 @@ def test_a_bundle_whose_store_fails_is_not_ready_and_names_the_store(cluster, bu
     docs.wait_condition("Ready", "True")
 
 
+def test_pods_that_wait_for_somebody_elses_milvus_name_it(cluster, bundle, namespace):
+    docs = bundle(vectorStore={"external": {"uri": "http://milvus.example.test:19530"}})
+    docs.wait_child(DEPLOYMENT, "api")
+    docs.run()
+    cluster.kubelet.rest(namespace)
+    cluster.kubelet.make_unready(namespace, "app.kubernetes.io/component=api")
+    waiting = docs.wait_condition("Ready", "False", reason="NotReady")
+    assert "the Milvus at http://milvus.example.test:19530" in waiting["message"]
+    assert waiting["message"].endswith(f"-c api -n {namespace}")
+
+
 @pytest.mark.behaviour(25)
 def test_a_bad_image_is_told_in_words_and_a_good_one_recovers(cluster, bundle, namespace):
     good = {"repository": "registry.test/service", "tag": "1"}

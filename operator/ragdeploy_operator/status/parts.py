@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ragdeploy_operator.api.autoscaling import Autoscaling
 from ragdeploy_operator.build import names
+from ragdeploy_operator.errors import Invalid, NotOwned
 from ragdeploy_operator.objects import Json, Missing
 from ragdeploy_operator.status import monitoring, trouble
 from ragdeploy_operator.status.facts import DEPLOYMENT, Facts
@@ -109,6 +111,12 @@ def _not_made(facts: Facts, part: Part, kind: str) -> Finding:
         return bad(
             kind, "WaitingForSecret", f"{part.workload} {part.name} is made once {wanted} is there."
         )
+    if isinstance(facts.fault, NotOwned | Invalid):
+        return bad(
+            kind,
+            "HeldBack",
+            f"{part.workload} {part.name} is not made until what Stalled tells is over.",
+        )
     return bad(kind, "Creating", f"{part.workload} {part.name} is not there yet.")
 
 
@@ -142,7 +150,13 @@ def _cause(facts: Facts, part: Part, state: Rollout) -> Trouble | None:
             message=f"No more pods of {part.workload} {part.name} can be made: "
             f"{state.failure.rstrip('.')}. Raise the quota or fix the policy that refuses them.",
         )
-    return trouble.find(part, pods=facts.pods(part), claims=facts.claims(part))
+    cause = trouble.find(part, pods=facts.pods(part), claims=facts.claims(part))
+    store = facts.resource.spec.vector_store.external
+    if cause and cause.reason == trouble.NOT_READY and store and part.workload == DEPLOYMENT:
+        # of all that it may be, this is what nothing else here tells of
+        needed = f"Pods become ready when the Milvus at {store.uri} answers them."
+        return replace(cause, message=f"{needed} {cause.message}")
+    return cause
 
 
 # ---- what others run ----
@@ -182,6 +196,8 @@ def _autoscaler(facts: Facts, name: str, path: str, wanted: Autoscaling) -> Find
     found = facts.child("HorizontalPodAutoscaler", name)
     if found is None:
         return bad(SCALING, "Creating", f"HorizontalPodAutoscaler {name} is not there yet.")
+    if facts.child(DEPLOYMENT, name) is None:
+        return bad(SCALING, "NothingToScale", f"Deployment {name} is not there yet.")
     conditions = {condition["type"]: condition for condition in found["status"]["conditions"]}
     for kind in ("AbleToScale", "ScalingActive"):
         if kind not in conditions:

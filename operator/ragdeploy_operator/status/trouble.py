@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from ragdeploy_operator.objects import Json
 
+NOT_READY = "NotReady"
+"""Reason of the trouble that a pod runs and its readiness probe fails."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -161,7 +164,7 @@ def _failing(part: Part, pod: Json) -> Trouble | None:
             )
         if "running" in state:
             return Trouble(
-                reason="NotReady",
+                reason=NOT_READY,
                 message=f"Pod {pod['metadata']['name']} runs but does not pass its readiness "
                 f"probe. If that lasts: {_logs(part, pod, container)}",
             )
