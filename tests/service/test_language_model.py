@@ -108,7 +108,8 @@ def test_a_slow_model_is_given_up_after_its_deadline(chatty, llm):
     llm.delay = 30
     answer = fresh(chatty)
     assert_extractive(answer)
-    assert 3000 <= answer["timings"]["generate"] < 20_000
+    # RAG_LLM_TIMEOUT_SECONDS is 3; an event loop rounds its timers down to its clock's resolution
+    assert 2900 <= answer["timings"]["generate"] < 20_000
 
 
 def test_no_model_at_the_address_is_an_extract(run_service):
