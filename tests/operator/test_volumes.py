@@ -3,7 +3,15 @@
 import pytest
 
 from tests.controlplane.api import ApiError
-from tests.controlplane.kinds import PERSISTENT_VOLUME_CLAIM, POD, STATEFUL_SET, Kind
+from tests.controlplane.kinds import (
+    CONFIG_MAP,
+    INGRESS,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SERVICE,
+    STATEFUL_SET,
+    Kind,
+)
 from tests.support.waiting import eventually
 
 STORAGE_CLASS = Kind("storage.k8s.io/v1", "StorageClass")
@@ -75,6 +83,30 @@ def test_a_volume_that_cannot_grow_is_told_and_nothing_is_touched(
     operator.wait_idle()
     assert docs.child(STATEFUL_SET, "vector-store")["metadata"]["uid"] == before
     docs.wait_condition("Ready", "True")
+
+
+@pytest.mark.behaviour(23)
+def test_an_edit_with_a_volume_that_cannot_grow_is_not_done_half(
+    cluster, operator, bundle, namespace, classes
+):
+    def spec(*, size, top_k, **more):
+        cache = {"managed": {"storage": {"size": size, "className": "fixed"}}}
+        vectors = store(size, "growing")
+        return {"vectorStore": vectors, "cache": cache, "retrieval": {"topK": top_k}, **more}
+
+    ingress = {"ingress": {"host": "docs.example.com"}}
+    docs = bundle(**spec(size="10Gi", top_k=4, network=ingress)).wait_children()
+    docs.wait_child(INGRESS, "api")
+    docs.run()
+    operator.wait_idle()
+    docs.apply(**spec(size="20Gi", top_k=5))
+    docs.wait_condition("Stalled", "True", reason="VolumeCannotGrow")
+    cluster.api.delete(SERVICE, "docs-api", namespace=namespace)
+    docs.wait_child(SERVICE, "api")  # what runs is kept up
+    operator.wait_idle()
+    assert claim(cluster, namespace) == "10Gi"  # the class of this one lets it grow
+    assert docs.child(CONFIG_MAP, "config")["data"]["RAG_TOP_K"] == "4"
+    assert docs.find(INGRESS, "api")
 
 
 def sizes(cluster, namespace, prefix):

@@ -225,12 +225,13 @@ class Client:
         query = {**_MANAGER, "dryRun": "All" if dry_run else None}
         return await self._ask("update", "PUT", path, query=query, body=body)
 
-    async def merge(self, kind: Kind, body: Json, *, namespace: str, name: str) -> Json:
+    async def merge(
+        self, kind: Kind, body: Json, *, namespace: str, name: str, dry_run: bool = False
+    ) -> Json:
         """Change the fields that ``body`` holds."""
         path = kind.path(namespace=namespace, name=name)
-        return await self._ask(
-            "patch", "PATCH", path, query=_MANAGER, body=body, content_type=MERGE
-        )
+        query = {**_MANAGER, "dryRun": "All" if dry_run else None}
+        return await self._ask("patch", "PATCH", path, query=query, body=body, content_type=MERGE)
 
     async def delete(
         self, kind: Kind, *, namespace: str, name: str, uid: str, orphan: bool = False

@@ -20,7 +20,7 @@ from ragdeploy_operator.engine.desired import Desires
 from ragdeploy_operator.engine.errors import ApiError
 from ragdeploy_operator.engine.events import Recorder
 from ragdeploy_operator.engine.faults import CONFLICT, explain
-from ragdeploy_operator.engine.kinds import DEPLOYMENT, RAG_DEPLOYMENT, STATEFUL_SET
+from ragdeploy_operator.engine.kinds import DEPLOYMENT, RAG_DEPLOYMENT
 from ragdeploy_operator.engine.mirror import Mirror
 from ragdeploy_operator.engine.rehearsal import Rehearsal
 from ragdeploy_operator.engine.report import Reporter, ResourceGone
@@ -152,13 +152,12 @@ class Reconciler:
         found.missing, seen, decisions = desired.missing, desired.seen, desired.decisions
         if body["status"].get("conditions"):
             await self._make_sure_it_exists(resource, seen, desired.ready)
-        if refusal := await self._rehearsal.refusal(resource, desired.ready):
+        refusal = await self._volumes.refusal(resource, desired.ready, seen)
+        if refusal := refusal or await self._rehearsal.refusal(resource, desired.ready):
             await self._mend(resource, desired.ready, decisions)
             raise refusal
         await self._remove(desired.gone_at_once)
-        for manifest in desired.ready:
-            if manifest["kind"] == STATEFUL_SET.kind:
-                await self._volumes.grow(resource, manifest, seen)
+        await self._volumes.grow(resource, desired.ready, seen)
         for tier in children.tiers(desired.ready):
             await self._apply(resource, tier, decisions)
         if self._is_rolled_out(key, resource):

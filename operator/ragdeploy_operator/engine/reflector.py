@@ -77,15 +77,17 @@ class Reflector:
                 await asyncio.sleep(self._backoff.delay(1))
 
     async def _list(self) -> None:
-        missing = self._sink.known(self.wanted.namespace)
+        listed: set[Key] = set()
         version = ""
         async with aclosing(self._client.pages(self.wanted)) as pages:
             async for objects, version in pages:  # noqa: B007 - every page has the same one
                 self._in_touch()
                 for obj in objects:
-                    missing.discard(key_of(obj))
+                    listed.add(key_of(obj))
                     self._sink.put(obj)
-        for where in missing:
+        # What is known is asked for now, not before the list: the late answer to a write of
+        # ours may have brought in what was deleted before the list. What is newer stays.
+        for where in self._sink.known(self.wanted.namespace) - listed:
             self._sink.drop(where, version=version)
         self._version = version
 
