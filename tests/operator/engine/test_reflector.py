@@ -86,6 +86,21 @@ async def test_a_deletion_that_was_missed_is_noticed_by_the_new_list(api, store,
         assert told == [OWNER]
 
 
+async def test_an_answer_that_comes_during_a_list_does_not_bring_back_the_dead(api, store):
+    late = api.put("deleted before the list", metadata=LABELS)
+    del api.objects["deleted before the list"]
+    for name in "ab":
+        api.put(name, metadata=LABELS)
+    api.page_size = 1
+    async with reflecting(api, store) as reflector:
+        while store.get(Key("demo", "a")) is None:
+            await asyncio.sleep(0)
+        store.put_answer(late)
+        assert not reflector.synced.is_set()
+        await reflector.synced.wait()
+        assert [child["metadata"]["name"] for child in store.of(OWNER)] == ["a", "b"]
+
+
 async def test_a_list_that_breaks_off_drops_nothing(api, store):
     for name in "abcdef":
         api.put(name, metadata=LABELS)
