@@ -73,6 +73,13 @@ NAMESPACED: tuple[Rule, ...] = (
         optional=True,
     ),
     Rule(
+        group="milvus.io",
+        resources=("milvuses",),
+        verbs=MANAGE,
+        why="children, where the Milvus Operator is installed",
+        optional=True,
+    ),
+    Rule(
         group="monitoring.coreos.com",
         resources=("prometheusrules", "servicemonitors"),
         verbs=MANAGE,

@@ -37,6 +37,7 @@ CUSTOM_RESOURCE_DEFINITION = Kind("apiextensions.k8s.io/v1", "CustomResourceDefi
 RAG_DEPLOYMENT = Kind("ragdeploy.io/v1alpha1", "RagDeployment")
 SERVICE_MONITOR = Kind("monitoring.coreos.com/v1", "ServiceMonitor")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute")
+MILVUS = Kind("milvus.io/v1beta1", "Milvus")
 PROMETHEUS_RULE = Kind("monitoring.coreos.com/v1", "PrometheusRule")
 ADMISSION_POLICY = Kind("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy")
 ADMISSION_BINDING = Kind("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding")

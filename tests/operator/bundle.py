@@ -13,6 +13,7 @@ from tests.controlplane.kinds import (
     HORIZONTAL_POD_AUTOSCALER,
     HTTP_ROUTE,
     INGRESS,
+    MILVUS,
     NETWORK_POLICY,
     POD_DISRUPTION_BUDGET,
     PROMETHEUS_RULE,
@@ -53,7 +54,7 @@ ALL_CHILDREN = frozenset(
 """Children of a resource with an empty spec: kind, and name after the resource's own."""
 
 WRITTEN_KINDS = (*{kind for kind, _ in ALL_CHILDREN}, INGRESS)
-OPTIONAL_KINDS = (HTTP_ROUTE, PROMETHEUS_RULE, SERVICE_MONITOR)
+OPTIONAL_KINDS = (HTTP_ROUTE, MILVUS, PROMETHEUS_RULE, SERVICE_MONITOR)
 """Of other projects."""
 
 _EVENTS = Kind("events.k8s.io/v1", "Event")
@@ -149,9 +150,13 @@ class Bundle:
 
     def wait_children(self) -> Bundle:
         """Return once all children of an empty spec are there."""
-        eventually(
-            lambda: self.children().keys() >= ALL_CHILDREN, what=f"all children of {self.name}"
-        )
+
+        def complete() -> bool:
+            missing = ALL_CHILDREN - self.children().keys()
+            assert not missing, f"missing: {sorted((kind.kind, name) for kind, name in missing)}"
+            return True
+
+        eventually(complete, what=f"all children of {self.name}")
         return self
 
     def run(self) -> Bundle:

@@ -45,12 +45,14 @@ def bundle(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Add what the operator logged during a test to the report of its failure."""
+    """Add what the operator logged, and its own figures, to the report of a failure."""
     running = getattr(item, "funcargs", {}).get("operator")
     if not isinstance(running, RunningOperator):
         return (yield)
     before = len(running.log)
     try:
         return (yield)
-    finally:
+    except BaseException:
         item.add_report_section("call", "log of the operator", running.log[before:])
+        item.add_report_section("call", "figures of the operator", running.figures())
+        raise

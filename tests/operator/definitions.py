@@ -9,7 +9,9 @@ STRING: Object = {"type": "string"}
 PORT: Object = {"type": "integer", "minimum": 1, "maximum": 65535}
 
 
-def definition(*, group: str, kind: str, plural: str, spec: Object = ANYTHING) -> Object:
+def definition(
+    *, group: str, kind: str, plural: str, version: str = "v1", spec: Object = ANYTHING
+) -> Object:
     """A CustomResourceDefinition of one version, with a status that anybody may fill."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -30,7 +32,7 @@ def definition(*, group: str, kind: str, plural: str, spec: Object = ANYTHING) -
             },
             "versions": [
                 {
-                    "name": "v1",
+                    "name": version,
                     "served": True,
                     "storage": True,
                     "subresources": {"status": {}},
@@ -58,6 +60,8 @@ SERVICE_MONITORS = definition(
 PROMETHEUS_RULES = definition(
     group="monitoring.coreos.com", kind="PrometheusRule", plural="prometheusrules"
 )
+
+MILVUSES = definition(group="milvus.io", version="v1beta1", kind="Milvus", plural="milvuses")
 
 _CORE_SERVICE: Object = {
     "group": STRING | {"default": ""},

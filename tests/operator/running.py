@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.operator import OperatorProcess
@@ -24,6 +25,21 @@ class RunningOperator(OperatorProcess):
             for sample in family.samples
             if sample.name == f"ragdeploy_operator_{name}"
             and labels.items() <= sample.labels.items()
+        )
+
+    def figures(self) -> str:
+        """All its own metrics, as text; for somebody who wonders what it is doing."""
+        try:
+            text = self.http.get("/metrics").text
+        except httpx.HTTPError as error:
+            return f"no answer: {error!r}"
+        lines = text.splitlines()
+        return "\n".join(
+            line
+            for line in lines
+            if line.startswith("ragdeploy_operator_")
+            and "_bucket{" not in line
+            and "_created" not in line
         )
 
     @property

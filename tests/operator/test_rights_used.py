@@ -7,6 +7,7 @@ from tests.controlplane.kinds import (
     CONFIG_MAP,
     CUSTOM_RESOURCE_DEFINITION,
     DEPLOYMENT,
+    MILVUS,
     PERSISTENT_VOLUME_CLAIM,
     SECRET,
     SERVICE,
@@ -15,14 +16,15 @@ from tests.controlplane.kinds import (
     Kind,
 )
 from tests.operator.bundle import Bundle
-from tests.operator.definitions import HTTP_ROUTES, PROMETHEUS_RULES, SERVICE_MONITORS
+from tests.operator.definitions import HTTP_ROUTES, MILVUSES, PROMETHEUS_RULES, SERVICE_MONITORS
 from tests.operator.running import RunningOperator
 from tests.support.operator import USER
 from tests.support.waiting import eventually
 
 STORAGE_CLASS = Kind("storage.k8s.io/v1", "StorageClass")
-OTHERS = (HTTP_ROUTES, PROMETHEUS_RULES, SERVICE_MONITORS)
+OTHERS = (HTTP_ROUTES, MILVUSES, PROMETHEUS_RULES, SERVICE_MONITORS)
 OFF = {"enabled": False}
+MANAGED_BY = "app.kubernetes.io/managed-by"
 GROWING = "growing-for-rights"
 EVERYTHING = {"network": {"ingress": {}, "gateway": {"parentRefs": [{"name": "edge"}]}}}
 NEARLY_NOTHING = {
@@ -99,16 +101,19 @@ def live_a_life(cluster, operator, docs):
             "allowVolumeExpansion": True,
         }
     )
+    big = Bundle(cluster, docs.namespace, "big")
+    big.apply(vectorStore={"managed": {"mode": "cluster"}})
+    has_label(cluster, docs.namespace, MILVUS, "big")
     docs.apply(**EVERYTHING, cache=volume("1Gi")).wait_children().run()
     operator.wait_idle()
-    for kind, suffix in docs.children():
-        lost = {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}}
-        cluster.api.patch(kind, f"docs-{suffix}", lost, namespace=docs.namespace)
-        docs.wait_child(
-            kind,
-            suffix,
-            lambda found: "app.kubernetes.io/managed-by" in found["metadata"]["labels"],
-        )
+    for kind, suffix in [*docs.children(), (MILVUS, "")]:
+        name = f"docs-{suffix}" if suffix else big.name
+        lost = {"metadata": {"labels": {MANAGED_BY: None}}}
+        cluster.api.patch(kind, name, lost, namespace=docs.namespace)
+        has_label(cluster, docs.namespace, kind, name)
+    big.apply(vectorStore={"external": {"uri": "http://milvus.milvus.svc:19530"}}).run()
+    cluster.api.wait_gone(MILVUS, "big", namespace=docs.namespace)
+    big.delete()
     docs.apply(**EVERYTHING, cache=volume("2Gi"))
     cluster.api.wait_for(
         PERSISTENT_VOLUME_CLAIM,
@@ -124,6 +129,12 @@ def live_a_life(cluster, operator, docs):
 
     eventually(left, what="all that is switched off to go", timeout=60)
     operator.wait_idle()
+
+
+def has_label(cluster, namespace, kind, name):
+    cluster.api.wait_for(
+        kind, name, lambda found: MANAGED_BY in found["metadata"]["labels"], namespace=namespace
+    )
 
 
 def volume(size):

@@ -37,6 +37,10 @@
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
   verbs: [get, list, watch, create, patch, delete]
+# children, where the Milvus Operator is installed
+- apiGroups: [milvus.io]
+  resources: [milvuses]
+  verbs: [get, list, watch, create, patch, delete]
 # children, where the Prometheus Operator is installed
 - apiGroups: [monitoring.coreos.com]
   resources: [prometheusrules, servicemonitors]

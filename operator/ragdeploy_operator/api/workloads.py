@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
 
 from ragdeploy_operator.api.common import (
     SIZE,
+    AsInCluster,
     Image,
     Resources,
     SecretKeyRef,
@@ -124,18 +126,69 @@ class VectorStorage(Storage):
     size: Quantity = Field(VECTOR_STORE_SIZE, description=SIZE)
 
 
-class ManagedVectorStore(Placement):
-    """A Milvus standalone of this resource's own, with its data on a volume."""
+class VectorStoreMode(StrEnum):
+    """How a managed Milvus is run."""
 
+    STANDALONE = "standalone"
+    CLUSTER = "cluster"
+
+
+class MilvusCluster(Model):
+    """Parts of the Milvus Operator's resource, passed on as they are."""
+
+    components: AsInCluster | None = Field(
+        None,
+        description="Replicas, resources and more of each component: "
+        "kubectl explain milvus.spec.components.",
+    )
+    dependencies: AsInCluster | None = Field(
+        None,
+        description="The etcd, object storage and message stream that it uses, its own or others: "
+        "kubectl explain milvus.spec.dependencies.",
+    )
+    config: AsInCluster | None = Field(
+        None, description="Milvus' own settings, as in its milvus.yaml."
+    )
+
+
+class ManagedVectorStore(Placement):
+    """A Milvus of this resource's own."""
+
+    mode: VectorStoreMode = Field(
+        VectorStoreMode.STANDALONE,
+        description="standalone: one pod with its data on a volume. cluster: many pods, by the "
+        "Milvus Operator, which must be installed. It cannot change later.",
+    )
     image: Image = Field(Image(), description="Image of Milvus.")
-    storage: VectorStorage = Field(VectorStorage(), description="Volume for the indexed documents.")
+    storage: VectorStorage = Field(
+        VectorStorage(),
+        description="Volume for the indexed documents, in mode standalone; in mode cluster, "
+        "cluster.dependencies says where they are.",
+    )
+    cluster: MilvusCluster | None = Field(None, description="What mode cluster needs to be told.")
     resources: Resources = Field(
         Resources(
             requests={"cpu": "100m", "memory": "512Mi"},
             limits={"memory": "4Gi"},
         ),
-        description="Resources of the Milvus pod.",
+        description="Resources of the Milvus pod; in mode cluster, of the pods of each component "
+        "that cluster.components gives no others.",
     )
+
+    rules = (
+        *Placement.rules,
+        Rule(
+            cel="!has(self.cluster) || self.mode == 'cluster'",
+            message="cluster needs mode cluster: set vectorStore.managed.mode, or leave cluster out",
+            field=".cluster",
+            holds=lambda self: self.cluster is None or self.is_cluster,
+        ),
+    )
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether the Milvus Operator runs it."""
+        return self.mode is VectorStoreMode.CLUSTER
 
 
 class ExternalVectorStore(Model):
@@ -160,7 +213,17 @@ class VectorStore(Model):
         None, description="Use a Milvus that is there already."
     )
 
-    rules = volume_rules(VECTOR_STORE_SIZE)
+    rules = (
+        *volume_rules(VECTOR_STORE_SIZE),
+        Rule(
+            cel="has(self.external) || has(oldSelf.external) || "
+            "(has(self.managed) ? self.managed.mode : 'standalone') == "
+            "(has(oldSelf.managed) ? oldSelf.managed.mode : 'standalone')",
+            message="vectorStore.managed.mode cannot change once the Milvus is there, because "
+            "documents would stay behind: make a new resource with the other mode and index "
+            "into it",
+        ),
+    )
 
     @property
     def own(self) -> ManagedVectorStore | None:

@@ -9,6 +9,8 @@ LONGEST = 52
 """A StatefulSet's name must leave room for the hash in its pods' label
 ``controller-revision-hash``: 63 - 11 characters. One limit serves all kinds."""
 
+_LONGEST_MILVUS = 40
+
 NAME_LABEL = "ragdeploy.io/name"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
@@ -36,7 +38,7 @@ def child_name(name: str, suffix: str) -> str:
     plain = f"{name}-{suffix}"
     if len(plain) <= LONGEST:
         return plain
-    digest = sha256(name.encode()).hexdigest()[:8]
+    digest = _digest(name)
     kept = name[: LONGEST - len(suffix) - len(digest) - 2].rstrip("-")
     return f"{kept}-{digest}-{suffix}"
 
@@ -86,6 +88,17 @@ def vector_store(name: str) -> str:
     return child_name(name, Component.VECTOR_STORE)
 
 
+def milvus(name: str) -> str:
+    """Milvus resource of the Milvus Operator, which names what it makes after it.
+
+    Among that are Helm releases such as ``<name>-pulsar``, of at most 53 characters.
+    """
+    if len(name) <= _LONGEST_MILVUS:
+        return name
+    digest = _digest(name)
+    return f"{name[: _LONGEST_MILVUS - len(digest) - 1].rstrip('-')}-{digest}"
+
+
 def selector(name: str, component: Component | None = None) -> dict[str, str]:
     """Labels that select the objects of one resource, or of one of its components."""
     labels = {NAME_LABEL: name}
@@ -102,3 +115,7 @@ def labels(name: str, component: Component) -> dict[str, str]:
         MANAGED_BY_LABEL: MANAGER,
         **selector(name, component),
     }
+
+
+def _digest(name: str) -> str:
+    return sha256(name.encode()).hexdigest()[:8]

@@ -1,10 +1,13 @@
-"""The managed Milvus: standalone, with its own etcd inside and its data on a volume."""
+"""The managed Milvus: standalone, with its own etcd inside and its data on a volume.
+
+As a cluster it is the Milvus Operator's, see ``milvus_cluster``.
+"""
 
 from __future__ import annotations
 
 from ragdeploy_operator.api import RagDeployment
 from ragdeploy_operator.api.workloads import ManagedVectorStore
-from ragdeploy_operator.build import names, pods, services, stateful
+from ragdeploy_operator.build import milvus_cluster, names, pods, services, stateful
 from ragdeploy_operator.build.checksum import checksum
 from ragdeploy_operator.build.context import BuildContext
 from ragdeploy_operator.build.images import reference
@@ -48,6 +51,9 @@ _ENVIRONMENT = {
 
 def uri(resource: RagDeployment) -> str:
     """Address of the managed Milvus."""
+    managed = resource.spec.vector_store.own
+    if managed and managed.is_cluster:
+        return milvus_cluster.uri(resource)
     return f"http://{services.host(resource, names.vector_store(resource.name))}:{PORT}"
 
 
@@ -56,6 +62,8 @@ def build(resource: RagDeployment, context: BuildContext) -> list[Manifest]:
     managed = resource.spec.vector_store.own
     if managed is None:
         return []
+    if managed.is_cluster:
+        return milvus_cluster.build(resource, context, managed)
     name = names.vector_store(resource.name)
     ports = {"milvus": PORT, "metrics": METRICS_PORT}
     return [

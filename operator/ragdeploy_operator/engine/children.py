@@ -15,6 +15,7 @@ from ragdeploy_operator.engine.kinds import (
     DEPLOYMENT,
     HTTP_ROUTE,
     INGRESS,
+    MILVUS,
     NETWORK_POLICY,
     PROMETHEUS_RULE,
     SERVICE_MONITOR,
@@ -26,6 +27,7 @@ from ragdeploy_operator.ownership import is_child
 
 _TIERS = {
     DEPLOYMENT.kind: 1,
+    MILVUS.kind: 1,
     STATEFUL_SET.kind: 1,
     AUTOSCALER.kind: 2,
     HTTP_ROUTE.kind: 2,

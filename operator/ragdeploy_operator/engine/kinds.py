@@ -36,6 +36,8 @@ PROMETHEUS_RULE = Kind(
     group="monitoring.coreos.com", version="v1", kind="PrometheusRule", plural="prometheusrules"
 )
 
+MILVUS = Kind(group="milvus.io", version="v1beta1", kind="Milvus", plural="milvuses")
+
 POD = Kind(group="", version="v1", kind="Pod", plural="pods")
 CLAIM = Kind(group="", version="v1", kind="PersistentVolumeClaim", plural="persistentvolumeclaims")
 ENDPOINT_SLICE = Kind(
@@ -64,7 +66,7 @@ CHILDREN = (
 )
 """Kinds that every cluster serves and that ``build`` may return."""
 
-OPTIONAL_CHILDREN = (HTTP_ROUTE, PROMETHEUS_RULE, SERVICE_MONITOR)
+OPTIONAL_CHILDREN = (HTTP_ROUTE, MILVUS, PROMETHEUS_RULE, SERVICE_MONITOR)
 """Kinds that come with other projects; children of them are made where they are served."""
 
 WITNESSES = (POD, CLAIM, ENDPOINT_SLICE)

@@ -21,6 +21,7 @@ _PROJECTIONS: Mapping[Kind, projection.Projection] = {
     kinds.SERVICE: projection.exposed,
     kinds.INGRESS: projection.exposed,
     kinds.HTTP_ROUTE: projection.route,
+    kinds.MILVUS: projection.milvus,
     kinds.DEPLOYMENT: projection.workload,
     kinds.STATEFUL_SET: projection.workload,
     kinds.AUTOSCALER: projection.autoscaler,

@@ -75,6 +75,13 @@ def workload(obj: Json) -> Json:
     }
 
 
+def milvus(obj: Json) -> Json:
+    """A Milvus of the Milvus Operator: how it is, and of which generation that holds."""
+    status = obj.get("status", {})
+    kept = _pick(status, "status", "observedGeneration")
+    return {**child(obj), "status": {**kept, "conditions": _conditions(status)}}
+
+
 def autoscaler(obj: Json) -> Json:
     """A HorizontalPodAutoscaler: what it wants and whether it can, not what it measures."""
     status = obj.get("status", {})

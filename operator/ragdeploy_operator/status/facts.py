@@ -93,7 +93,7 @@ class Facts:
                 placement_field="spec.cache.managed",
                 storage_field="spec.cache.managed.storage",
             )
-        if spec.vector_store.own:
+        if spec.vector_store.own and not spec.vector_store.own.is_cluster:
             yield Part(
                 component=names.Component.VECTOR_STORE,
                 workload=STATEFUL_SET,

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ragdeploy_operator.api.autoscaling import Autoscaling
-from ragdeploy_operator.build import names
+from ragdeploy_operator.build import names, vector_store
 from ragdeploy_operator.errors import Invalid, NotOwned
 from ragdeploy_operator.objects import Json, Missing
-from ragdeploy_operator.status import monitoring, trouble
+from ragdeploy_operator.status import milvus, monitoring, trouble
 from ragdeploy_operator.status.facts import DEPLOYMENT, Facts
 from ragdeploy_operator.status.finding import Finding, News, bad, good, unknown
 from ragdeploy_operator.status.rollout import Rollout, rollout
@@ -151,10 +151,12 @@ def _cause(facts: Facts, part: Part, state: Rollout) -> Trouble | None:
             f"{state.failure.rstrip('.')}. Raise the quota or fix the policy that refuses them.",
         )
     cause = trouble.find(part, pods=facts.pods(part), claims=facts.claims(part))
-    store = facts.resource.spec.vector_store.external
-    if cause and cause.reason == trouble.NOT_READY and store and part.workload == DEPLOYMENT:
+    store = facts.resource.spec.vector_store
+    uri = store.external.uri if store.external else vector_store.uri(facts.resource)
+    elsewhere = store.external or (store.own and store.own.is_cluster)
+    if cause and cause.reason == trouble.NOT_READY and elsewhere and part.workload == DEPLOYMENT:
         # of all that it may be, this is what nothing else here tells of
-        needed = f"Pods become ready when the Milvus at {store.uri} answers them."
+        needed = f"Pods become ready when the Milvus at {uri} answers them."
         return replace(cause, message=f"{needed} {cause.message}")
     return cause
 
@@ -171,6 +173,9 @@ def _external(facts: Facts) -> Iterator[Finding]:
         )
     if store:
         yield good(VECTOR_STORE, "External", f"The Milvus at {store.uri} is used, not watched.")
+    own = facts.resource.spec.vector_store.own
+    if own and own.is_cluster:
+        yield milvus.finding(facts, VECTOR_STORE)
 
 
 # ---- autoscaling ----

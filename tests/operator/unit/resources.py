@@ -50,7 +50,7 @@ def context(resource: RagDeployment, **changes: Any) -> BuildContext:
         "cache_password": CACHE_PASSWORD,
         "api_replicas": resource.spec.api.first_replicas,
         "indexer_replicas": resource.spec.indexer.first_replicas,
-        "kinds": frozenset({"HTTPRoute", "PrometheusRule", "ServiceMonitor"}),
+        "kinds": frozenset({"HTTPRoute", "Milvus", "PrometheusRule", "ServiceMonitor"}),
     }
     return BuildContext(**(facts | changes))
 

@@ -385,6 +385,26 @@ CASES = [
         accepted={"cache": EXTERNAL_CACHE},
     ),
     Case(
+        path="spec.vectorStore.managed",
+        words="cluster needs mode cluster",
+        refused={"vectorStore": {"managed": {"cluster": {"config": {"a": 1}}}}},
+        accepted={"vectorStore": {"managed": {"mode": "cluster", "cluster": {}}}},
+    ),
+    Case(
+        path="spec.vectorStore",
+        words="vectorStore.managed.mode cannot change",
+        before={"vectorStore": {"managed": {"mode": "cluster"}}},
+        refused={"vectorStore": {"managed": {}}},
+        accepted={"vectorStore": EXTERNAL_STORE},
+    ),
+    Case(
+        path="spec.vectorStore",
+        words="vectorStore.managed.mode cannot change",
+        before={"retrieval": {"topK": 3}},
+        refused={"vectorStore": {"managed": {"mode": "cluster"}}},
+        accepted={"vectorStore": {"managed": {"mode": "standalone"}}},
+    ),
+    Case(
         path="spec.vectorStore",
         words="managed and external exclude each other",
         refused={"vectorStore": {"managed": {}, **EXTERNAL_STORE}},

@@ -30,6 +30,7 @@ SURROUNDINGS: dict[str, Json] = {
     "vectorStore.external": {
         "vectorStore": {"external": {"uri": "http://one", "tokenSecretRef": SECRET}}
     },
+    "vectorStore.managed.cluster": {"vectorStore": {"managed": {"mode": "cluster"}}},
     "network.gateway": {"network": {"gateway": {"parentRefs": [{"name": "edge"}]}}},
     "network.ingress.tls": {"network": {"ingress": {"host": "one", "tls": {}}}},
 }
@@ -54,6 +55,9 @@ EXAMPLES: dict[str, list[Any]] = {
     "podAffinity": [{"one": []}, {"two": []}],
     "podAntiAffinity": [{"one": []}, {"two": []}],
     "metrics": [[], [{"type": "Pods", "pods": {}}]],
+    "components": [{"proxy": {"replicas": 1}}, {"proxy": {"replicas": 2}}],
+    "dependencies": [{"msgStreamType": "kafka"}, {"msgStreamType": "pulsar"}],
+    "config": [{"log": {"level": "info"}}, {"log": {"level": "debug"}}],
     "behavior": [{"scaleUp": {}}, {"scaleDown": {}}],
     "sampleRatio": [0.5, 1],
     "maxUnavailable": [1, 2, "50%"],
