@@ -179,7 +179,7 @@ class ManagedVectorStore(Placement):
         *Placement.rules,
         Rule(
             cel="!has(self.cluster) || self.mode == 'cluster'",
-            message="cluster needs mode cluster: set vectorStore.managed.mode, or leave cluster out",
+            message="cluster needs mode cluster: set vectorStore.managed.mode, or leave it out",
             field=".cluster",
             holds=lambda self: self.cluster is None or self.is_cluster,
         ),

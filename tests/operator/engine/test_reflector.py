@@ -96,6 +96,7 @@ async def test_an_answer_that_comes_during_a_list_does_not_bring_back_the_dead(a
         while store.get(Key("demo", "a")) is None:
             await asyncio.sleep(0)
         store.put_answer(late)
+        assert store.get(Key("demo", "b")) is None
         assert not reflector.synced.is_set()
         await reflector.synced.wait()
         assert [child["metadata"]["name"] for child in store.of(OWNER)] == ["a", "b"]
