@@ -11,6 +11,7 @@ from tests.controlplane.kinds import (
     RAG_DEPLOYMENT,
 )
 from tests.operator.bundle import Bundle, writes_of_operator
+from tests.support import argocd
 from tests.support.operator import shipped_manifests
 from tests.support.waiting import eventually
 
@@ -34,18 +35,26 @@ def kstatus(obj):
     return "Current" if conditions.get("Ready", "True") == "True" else "InProgress"
 
 
+def seen(docs):
+    """What Flux (by kstatus) and Argo CD (by our health.lua) make of it."""
+    obj = docs.get()
+    return kstatus(obj), argocd.health(obj)[0]
+
+
 @pytest.mark.behaviour(28)
-def test_kstatus_sees_progress_success_and_failure(bundle):
+def test_flux_and_argo_cd_see_progress_success_failure_and_rest(bundle):
     docs = bundle().wait_children()
     docs.wait_condition("Reconciling", "True")
-    assert kstatus(docs.get()) == "InProgress"
+    assert seen(docs) == ("InProgress", "Progressing")
     docs.run()
-    eventually(lambda: kstatus(docs.get()) == "Current", what="kstatus Current")
+    eventually(lambda: seen(docs) == ("Current", "Healthy"), what="success")
     docs.apply(api=BAD)
     docs.wait_condition("Stalled", "True")
-    assert kstatus(docs.get()) == "Failed"
+    assert seen(docs) == ("Failed", "Degraded")
     docs.apply()
-    eventually(lambda: kstatus(docs.get()) == "Current", what="kstatus Current again")
+    eventually(lambda: seen(docs) == ("Current", "Healthy"), what="success again")
+    docs.apply(suspend=True)
+    eventually(lambda: seen(docs)[1] == "Suspended", what="rest")
 
 
 @pytest.mark.behaviour(46)
