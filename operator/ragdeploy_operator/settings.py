@@ -58,6 +58,13 @@ class OperatorSettings(BaseSettings):
         600.0, gt=0, description="Every resource is looked at again this often, in seconds."
     )
 
+    visit_seconds: float = Field(
+        30.0,
+        ge=0,
+        description="Every application is asked this often how many documents it has, in seconds; "
+        "never if 0.",
+    )
+
     @field_validator("watch_namespaces", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

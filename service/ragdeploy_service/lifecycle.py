@@ -8,12 +8,16 @@ from collections.abc import Callable
 
 import structlog
 
-from ragdeploy_service.rag.errors import EmbeddingMismatch, RagError
+from ragdeploy_service.rag.errors import EmbeddingMismatch, RagError, VectorStoreUnavailable
 from ragdeploy_service.rag.models import CollectionId
 from ragdeploy_service.rag.ports import VectorStore
+from ragdeploy_service.rag.ports.vector_store import IndexSize
 
 # Seconds between two looks at the vector store, while it is there and while it is not.
 _CALM, _EAGER = 5.0, 1.0
+
+# Seconds for which a count of the documents holds, and that it may take.
+_COUNTED_FOR, _COUNTED_WITHIN = 10.0, 3.0
 
 _log = structlog.get_logger(__name__)
 
@@ -109,3 +113,45 @@ class StoreMonitor:
             except Exception:  # whatever it was, somebody must go on looking
                 _log.exception("looking at the vector store failed")
                 self._there.clear()
+
+
+class SizeWatch:
+    """Counts at most once in ten seconds, however often it is asked.
+
+    Args:
+        store: Where the documents are.
+        collection: Whose generation is told.
+    """
+
+    def __init__(self, store: VectorStore, collection: CollectionId) -> None:
+        self._store = store
+        self._collection = collection
+        self._counting = asyncio.Lock()
+        self._found: IndexSize | VectorStoreUnavailable | None = None
+        self._at = 0.0
+
+    async def look(self) -> IndexSize:
+        """What was found last, or now if that is too old.
+
+        Raises:
+            VectorStoreUnavailable: it cannot be counted, or could not a moment ago.
+
+        """
+        async with self._counting:
+            clock = asyncio.get_running_loop().time
+            if self._found is None or clock() - self._at > _COUNTED_FOR:
+                self._found, self._at = await self._count(), clock()
+            if isinstance(self._found, VectorStoreUnavailable):
+                raise self._found
+            return self._found
+
+    async def _count(self) -> IndexSize | VectorStoreUnavailable:
+        try:
+            async with asyncio.timeout(_COUNTED_WITHIN):
+                return await self._store.size(self._collection)
+        except VectorStoreUnavailable as error:
+            return error
+        except TimeoutError:
+            return VectorStoreUnavailable(
+                f"The documents could not be counted within {_COUNTED_WITHIN:g} s."
+            )

@@ -25,7 +25,7 @@ from ragdeploy_service.adapters.reranking import load_reranker
 from ragdeploy_service.adapters.sqlite_jobs import SqliteJobs
 from ragdeploy_service.assembly import Answering
 from ragdeploy_service.documents import FileReader, Limits
-from ragdeploy_service.lifecycle import Drain, StoreMonitor
+from ragdeploy_service.lifecycle import Drain, SizeWatch, StoreMonitor
 from ragdeploy_service.live import LiveSettings
 from ragdeploy_service.observability.metrics import Metrics
 from ragdeploy_service.rag.answering.ladder import Ladder
@@ -68,6 +68,7 @@ class Services:
     embedder: Embedder
     store: VectorStore
     monitor: StoreMonitor
+    size: SizeWatch
     llm: LanguageModel | None
     cache: AnswerCache
     queue: JobQueue
@@ -161,6 +162,7 @@ async def start(live: LiveSettings, *, metrics: Metrics, drain: Drain) -> AsyncI
             embedder=embedder,
             store=store,
             monitor=monitor,
+            size=SizeWatch(store, default_collection(settings)),
             llm=llm,
             cache=cache,
             queue=queue,

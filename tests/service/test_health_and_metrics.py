@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import httpx
+
 from tests.service.api import SCALING, ask, counter, index
+from tests.support.waiting import eventually
 
 QUESTION = "How do I scale the API?"
 
@@ -26,6 +29,19 @@ def test_health_counts_the_chunks(service):
     before = service.http.get("/health").json()["parts"]["vector_store"]["chunks"]
     index(service.http, "Clouds are made of water.", "Fog is a cloud on the ground.")
     assert service.http.get("/health").json()["parts"]["vector_store"]["chunks"] == before + 2
+
+
+def test_documents_are_counted_over_all_collections_for_who_has_no_key(service):
+    def counted():
+        anonymous = httpx.get(f"{service.url}/health/index")
+        return anonymous.json()["documents"], anonymous.json()["generation"]
+
+    before, generation = counted()
+    index(service.http, "Rain falls.", "Snow falls too. " * 200)
+    index(service.http, "Hail hurts.", collection="weather")
+    eventually(lambda: counted() == (before + 3, generation), what="three more documents")
+    assert counter(service.http, "rag_documents") == before + 3
+    service.http.delete("/collections/weather")
 
 
 def test_questions_are_counted_by_their_outcome(service):

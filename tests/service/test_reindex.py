@@ -146,6 +146,27 @@ def test_a_killed_reindexing_is_gone_on_with(run_replica):
     assert chunks(second) == 300
 
 
+@pytest.mark.milvus
+def test_on_a_milvus_server_too_a_killed_reindexing_is_gone_on_with(
+    run_service, milvus_server, redis_server
+):
+    shared = {"MILVUS_URI": milvus_server.uri, "REDIS_URL": redis_server.url}
+    first = run_service(**shared)
+    texts_ = [f"{SCALING} {n}" for n in range(200)]
+    index(first.http, *texts_, ids=[f"d{n}" for n in range(200)])
+    generation = first.http.get("/health/index").json()["generation"]
+    moving = reindex(first.http)
+    eventually(lambda: job(first.http, moving)["done"] > 0, what="the job is halfway")
+    first.process.kill()
+    second = run_service(**shared)
+    assert finished(second.http, moving)["attempts"] == 2
+    assert chunks(second) == 200
+    assert len(texts(ask(second.http, QUESTION, use_cache=False))) == 3
+    found = second.http.get("/health/index").json()
+    assert found["documents"] == 200
+    assert found["generation"] != generation
+
+
 class Held:
     """An embedder that waits when it is told to."""
 

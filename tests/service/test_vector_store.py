@@ -295,6 +295,22 @@ async def test_a_new_version_for_another_model_is_left_alone_or_begun_anew(store
     await other.close()
 
 
+async def test_documents_are_counted_and_a_new_version_is_another_generation(store, docs):
+    await write(docs, chunk(0), chunk(1), chunk(0, document_id="second"))
+    elsewhere = await store.open(replace(HERE, tenant="other", name="far-away"), create=True)
+    await write(elsewhere, chunk(0))
+    before = await store.size(HERE)
+    assert before.documents == 3
+    rebuild = await store.rebuild(HERE, restart=True)
+    await write(rebuild.new, chunk(0))
+    assert await store.size(HERE) == before  # what is in the making does not count
+    await rebuild.promote()
+    after = await store.size(HERE)
+    assert after.documents == 2
+    assert after.generation not in (None, before.generation)
+    assert (await store.size(replace(HERE, name="nowhere"))).generation is None
+
+
 async def test_nothing_is_not_rebuilt(store):
     with pytest.raises(CollectionNotFound):
         await store.rebuild(HERE, restart=True)

@@ -22,6 +22,7 @@ _READY = '.status.conditions[?(@.type=="Ready")]'
 COLUMNS = (
     ("Ready", "string", f"{_READY}.status", 0, "Whether the API answers."),
     ("Replicas", "integer", ".status.replicas", 0, "API pods that exist."),
+    ("Documents", "integer", ".status.documents", 0, "Documents that can be found."),
     ("Endpoint", "string", ".status.endpoint", 0, "URL of the API."),
     ("Age", "date", ".metadata.creationTimestamp", 0, "Time since it was created."),
     ("Model", "string", ".spec.llm.model", 1, "Language model that writes the answers."),

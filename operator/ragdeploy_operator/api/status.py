@@ -64,6 +64,14 @@ class Status(Model):
         None,
         description="URL of the API: from outside if there is a way, or else inside the cluster.",
     )
+    documents: int | None = Field(
+        None, ge=0, description="Documents that can be found, in all collections, a minute ago."
+    )
+    index_generation: str | None = Field(
+        None,
+        description="Names the index of the default collection; another one once its documents "
+        "were embedded anew.",
+    )
     components: tuple[ComponentStatus, ...] = Field(
         (),
         description="The workloads, and how many of their pods are ready.",

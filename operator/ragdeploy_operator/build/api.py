@@ -17,7 +17,12 @@ PRE_STOP_SECONDS = 5
 
 def url(resource: RagDeployment) -> str:
     """Address of the API inside the cluster."""
-    return f"http://{services.host(resource, names.api(resource.name))}:{PORT}"
+    return url_of(resource.name, namespace=resource.namespace)
+
+
+def url_of(name: str, *, namespace: str) -> str:
+    """Address of the API of the resource of this name, inside the cluster."""
+    return f"http://{services.host_of(names.api(name), namespace=namespace)}:{PORT}"
 
 
 def service_account(resource: RagDeployment) -> Manifest:

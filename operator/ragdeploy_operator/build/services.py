@@ -55,4 +55,9 @@ def nodes(
 
 def host(resource: RagDeployment, name: str) -> str:
     """Name by which pods of any namespace reach a Service of ``resource``."""
-    return f"{name}.{resource.namespace}.svc"
+    return host_of(name, namespace=resource.namespace)
+
+
+def host_of(name: str, *, namespace: str) -> str:
+    """Name by which pods of any namespace reach a Service."""
+    return f"{name}.{namespace}.svc"

@@ -28,6 +28,7 @@ from ragdeploy_operator.engine.reflector import Reflector
 from ragdeploy_operator.engine.rehearsal import Rehearsal
 from ragdeploy_operator.engine.report import Reporter
 from ragdeploy_operator.engine.verdicts import Verdicts
+from ragdeploy_operator.engine.visits import Visits
 from ragdeploy_operator.objects import Json, Key, Kind, Selection, key_of
 from ragdeploy_operator.settings import OperatorSettings
 
@@ -65,6 +66,9 @@ class Engine:
         self._usable: frozenset[str] = frozenset()
         self._tasks: asyncio.TaskGroup | None = None
         self._recorder = Recorder(client, instance=settings.pod_name)
+        self._visits = Visits(
+            self._mirror.answering, on_change=self._queue.add, period=settings.visit_seconds
+        )
         self._controller = Controller(
             queue=self._queue,
             reconciler=self._reconciler(metrics),
@@ -101,6 +105,7 @@ class Engine:
     async def work(self, writers: asyncio.TaskGroup) -> None:
         """Begin to write, once everything that is there is known; ends with its tasks."""
         writers.create_task(self._recorder.run(), name="events")
+        writers.create_task(self._visits.run(), name="visits")
         await self._mirror.synced()
         await self._optional.looked.wait()
         logger.info("everything is known, beginning to work")
@@ -168,6 +173,7 @@ class Engine:
                 conditions=metrics.conditions,
             ),
             recorder=self._recorder,
+            visits=self._visits,
             optional_kinds=lambda: self._usable,
         )
 

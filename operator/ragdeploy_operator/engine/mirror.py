@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
-from ragdeploy_operator.build import names
+from ragdeploy_operator.build import api, names
 from ragdeploy_operator.engine import kinds, projection
 from ragdeploy_operator.engine.client import Client
 from ragdeploy_operator.engine.reflector import Reflector, Sink
 from ragdeploy_operator.engine.store import Store
 from ragdeploy_operator.objects import Json, Key, Kind, Observation, Ref, Selection, key_of
+from ragdeploy_operator.status.facts import ready_endpoints
 
 _OURS = f"{names.MANAGED_BY_LABEL}={names.MANAGER}"
 _LABELS = {kinds.CLAIM: names.NAME_LABEL}  # claims get their labels from the workload's selector
@@ -96,6 +97,15 @@ class Mirror:
             claims=self.stores[kinds.CLAIM.kind].of(key),
             slices=self.stores[kinds.ENDPOINT_SLICE.kind].of(key),
         )
+
+    def answering(self) -> Mapping[Key, str]:
+        """The resources whose API can be asked, and its URL inside the cluster."""
+        slices = self.stores[kinds.ENDPOINT_SLICE.kind]
+        return {
+            key: api.url_of(key.name, namespace=key.namespace)
+            for key in self.resources.known(None)
+            if ready_endpoints(slices.of(key))
+        }
 
     @property
     def reflectors(self) -> Sequence[Reflector]:

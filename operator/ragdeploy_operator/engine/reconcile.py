@@ -24,6 +24,7 @@ from ragdeploy_operator.engine.kinds import DEPLOYMENT, RAG_DEPLOYMENT
 from ragdeploy_operator.engine.mirror import Mirror
 from ragdeploy_operator.engine.rehearsal import Rehearsal
 from ragdeploy_operator.engine.report import Reporter, ResourceGone
+from ragdeploy_operator.engine.visits import Visits
 from ragdeploy_operator.engine.volumes import Volumes
 from ragdeploy_operator.errors import Invalid, NotOwned, ReconcileError, Transient, Waiting
 from ragdeploy_operator.objects import Json, Key, Missing, Observation, Ref
@@ -56,6 +57,7 @@ class Reconciler:
         rehearsal: Tells whether an edit would be taken as a whole.
         reporter: Writes the status.
         recorder: Writes Events.
+        visits: Knows what the applications have indexed.
         optional_kinds: Tells which optional kinds can be used now.
     """
 
@@ -69,6 +71,7 @@ class Reconciler:
         rehearsal: Rehearsal,
         reporter: Reporter,
         recorder: Recorder,
+        visits: Visits,
         optional_kinds: Callable[[], frozenset[str]],
     ) -> None:
         self._client = client
@@ -79,6 +82,7 @@ class Reconciler:
         self._volumes = Volumes(client)
         self._reporter = reporter
         self._recorder = recorder
+        self._visits = visits
         self._optional_kinds = optional_kinds
 
     async def reconcile(self, key: Key) -> Outcome:
@@ -105,6 +109,7 @@ class Reconciler:
         self._applier.forget(key)
         self._volumes.forget(key)
         self._reporter.forget(key)
+        self._visits.forget(key)
 
     async def _work(self, key: Key, body: Json) -> Outcome:
         if body["metadata"].get("annotations", {}).get(PAUSE) == "true":
@@ -139,6 +144,7 @@ class Reconciler:
             fault=found.fault,
             adopted=sizes.adopted_numbers(resource, seen),
             leftovers=found.leftovers,
+            index=self._visits.of(key),
         )
 
     def _tell(self, resource: RagDeployment, error: ReconcileError) -> None:

@@ -42,6 +42,10 @@ def render(
         replicas=rollout(deployment).pods if deployment else 0,
         selector=",".join(f"{key}={value}" for key, value in sorted(selector.items())),
         endpoint=network.endpoint(facts),
+        documents=facts.index.documents if facts.index else previous.get("documents"),
+        index_generation=(
+            facts.index.generation if facts.index else previous.get("indexGeneration")
+        ),
         components=tuple(_components(facts)),
     )
     return status.model_dump(mode="json", by_alias=True, exclude_none=True)

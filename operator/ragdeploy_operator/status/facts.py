@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ragdeploy_operator.api import RagDeployment
@@ -15,6 +15,15 @@ from ragdeploy_operator.status.trouble import Part
 _SERVICE_IMAGE = "spec.image, and spec.image.pullSecrets if the registry needs a login"
 
 DEPLOYMENT, STATEFUL_SET = "Deployment", "StatefulSet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """What the service says of what it has indexed."""
+
+    documents: int
+    generation: str | None
+    """Changes when the documents were embedded anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +40,8 @@ class Facts:
     """What ended the reconcile early."""
     adopted: Mapping[str, int] = field(default_factory=dict)
     """Numbers of pods that autoscaling left behind, where they are in force, by Deployment."""
+    index: Index | None = None
+    """What the service has indexed; None if it could not be asked."""
     leftovers: tuple[Ref, ...] = ()
     """Children that are not wanted any more, kept until the API does without them."""
 
@@ -50,11 +61,7 @@ class Facts:
     @property
     def ready_endpoints(self) -> int:
         """Pods of the API that the Service sends requests to."""
-        return sum(
-            found["ready"]
-            for found in self.seen.slices
-            if component_of(found) == names.Component.API
-        )
+        return ready_endpoints(self.seen.slices)
 
     @property
     def address(self) -> str:
@@ -104,6 +111,11 @@ class Facts:
                 placement_field="spec.vectorStore.managed",
                 storage_field="spec.vectorStore.managed.storage",
             )
+
+
+def ready_endpoints(slices: Iterable[Json]) -> int:
+    """Pods of the API among those that are ready."""
+    return sum(found["ready"] for found in slices if component_of(found) == names.Component.API)
 
 
 def component_of(obj: Json) -> str | None:

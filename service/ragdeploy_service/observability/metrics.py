@@ -110,6 +110,11 @@ class Metrics:
         self._documents = Counter(
             "rag_documents_indexed", "Documents of jobs that succeeded.", registry=registry
         )
+        self._size = Gauge(
+            "rag_documents",
+            "Documents that can be found, in all collections; NaN while nobody knows.",
+            registry=registry,
+        )
         self._pending = Gauge("rag_jobs_pending", "Index jobs that wait or run.", registry=registry)
         self._reload_failing = Gauge(
             "rag_config_reload_failing",
@@ -189,6 +194,10 @@ class Metrics:
         self._jobs.labels(state).inc()
         if state is JobState.SUCCEEDED:
             self._documents.inc(documents)
+
+    def size(self, documents: int | None) -> None:
+        """Say how many documents there are; None if nobody knows."""
+        self._size.set(math.nan if documents is None else documents)
 
     def pending_jobs(self, count: int | None) -> None:
         """Say how many jobs wait or run; None if nobody knows."""

@@ -31,6 +31,15 @@ class Ready(BaseModel):
     status: Literal["ready"] = "ready"
 
 
+class IndexState(BaseModel):
+    """How much there is to be found."""
+
+    documents: int = Field(description="Documents in all collections, some seconds ago.")
+    generation: str | None = Field(
+        description="Names the index of the default collection; another one after a reindex."
+    )
+
+
 class Health(BaseModel):
     """How the service is."""
 
@@ -61,6 +70,13 @@ async def ready(request: Request, parts: Parts) -> Ready | Response:
     if (trouble := parts.monitor.trouble) is not None:
         return problem(request.scope, 503, trouble, kind="not-ready")
     return Ready()
+
+
+@router.get("/health/index", responses=documented(503), summary="How much can be found?")
+async def index_size(parts: Parts) -> IndexState:
+    """Count the documents: for the operator, whose status tells of it. No key is needed."""
+    found = await parts.size.look()
+    return IndexState(documents=found.documents, generation=found.generation)
 
 
 @router.get("/health", response_model_exclude_none=True, summary="How is each part?")

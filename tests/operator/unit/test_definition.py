@@ -24,6 +24,8 @@ STATUS: Json = {
     "replicas": 2,
     "selector": "ragdeploy.io/name=docs",
     "endpoint": "http://docs-api.shop.svc:8000",
+    "documents": 12,
+    "indexGeneration": "3fa9c2d1",
     "conditions": [
         {
             "type": "Ready",
@@ -147,11 +149,13 @@ def test_kubectl_get_shows_what_is_going_on(
     wide = [c["name"] for c in table["columnDefinitions"] if c["priority"]]
     cells = dict(zip(columns, row["cells"], strict=True))
     assert columns == [
-        "Name", "Ready", "Replicas", "Endpoint", "Age", "Model", "Embedding", "Message",
+        "Name", "Ready", "Replicas", "Documents", "Endpoint", "Age",
+        "Model", "Embedding", "Message",
     ]  # fmt: skip
     assert wide == ["Model", "Embedding", "Message"]
     assert cells["Ready"] == "False"
     assert cells["Replicas"] == 2
+    assert cells["Documents"] == STATUS["documents"]
     assert cells["Endpoint"] == "http://docs-api.shop.svc:8000"
     assert cells["Message"] == MESSAGE
 

@@ -15,10 +15,12 @@ from typing import Any
 
 from ragdeploy_service.adapters.milvus import names as milvus_names
 from ragdeploy_service.adapters.milvus.calls import OPEN, Address
+from ragdeploy_service.adapters.milvus.filters import FIRST_CHUNKS
 from ragdeploy_service.adapters.milvus.library import MilvusClient, MilvusException
 from ragdeploy_service.adapters.milvus.schema import Layout, Server, modes, readable
 from ragdeploy_service.rag.errors import CollectionNotFound, RebuildElsewhere
 from ragdeploy_service.rag.models import CollectionId, SearchMode
+from ragdeploy_service.rag.ports.vector_store import IndexSize
 
 _SECONDS = OPEN / 3
 
@@ -115,6 +117,24 @@ class Catalog:
         with self._connected() as client:
             aliases = client.list_aliases(timeout=_SECONDS)["aliases"]
         return milvus_names.collections(self._prefix, tenant, aliases)
+
+    def size(self, collection: CollectionId) -> IndexSize:
+        """Count the documents of all collections; see `rag.ports.VectorStore`."""
+        wanted = milvus_names.alias(self._prefix, collection)
+        documents, generation = 0, None
+        with self._connected() as client:
+            for alias in client.list_aliases(timeout=_SECONDS)["aliases"]:
+                if not milvus_names.is_collection(self._prefix, alias):
+                    continue
+                name = client.describe_alias(alias, timeout=_SECONDS)["collection_name"]
+                client.load_collection(name, timeout=_SECONDS)
+                [counted] = client.query(
+                    name, filter=FIRST_CHUNKS, output_fields=["count(*)"], timeout=_SECONDS
+                )
+                documents += int(counted["count(*)"])
+                if alias == wanted:
+                    generation = milvus_names.generation(alias, name)
+        return IndexSize(documents=documents, generation=generation)
 
     def drop(self, collection: CollectionId) -> bool:
         """Delete a collection, and what crashes have left of it; False if it was not there."""

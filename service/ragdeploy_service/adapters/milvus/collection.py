@@ -9,7 +9,7 @@ from typing import Any
 from ragdeploy_service.adapters.milvus import rows as milvus_rows
 from ragdeploy_service.adapters.milvus.calls import COMMIT, READ, WRITE, CollectionGone, within
 from ragdeploy_service.adapters.milvus.catalog import Opened
-from ragdeploy_service.adapters.milvus.filters import any_of, condition, literal
+from ragdeploy_service.adapters.milvus.filters import FIRST_CHUNKS, any_of, condition, literal
 from ragdeploy_service.adapters.milvus.library import AsyncMilvusClient
 from ragdeploy_service.adapters.milvus.pages import START, Place
 from ragdeploy_service.adapters.milvus.rows import FIELDS
@@ -187,7 +187,7 @@ class MilvusCollection:
 
     async def _first_rows(self, where: Filter | None, *, after: Place, limit: int) -> list[Any]:
         """First rows of documents in the order of their ids."""
-        parts = ["position == 0", f"id > {literal(after.row)}", condition(where)]
+        parts = [FIRST_CHUNKS, f"id > {literal(after.row)}", condition(where)]
         rows: list[Any] = await self._read(
             "query",
             filter=" and ".join(filter(None, parts)),

@@ -23,6 +23,9 @@ from ragdeploy_service.rag.filters import (
 )
 from ragdeploy_service.rag.models import Metadata
 
+FIRST_CHUNKS = "position == 0"
+"""True of one chunk of each document."""
+
 _SYMBOLS = {Operator.GT: ">", Operator.GTE: ">=", Operator.LT: "<", Operator.LTE: "<="}
 _EVERY_ROW, _NO_ROW = '(id != "")', '(id == "")'
 

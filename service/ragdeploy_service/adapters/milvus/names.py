@@ -58,6 +58,17 @@ def collections(prefix: str, tenant: str, aliases: Iterable[str]) -> list[str]:
     return sorted(_unescape(name) for name in found if _BETWEEN not in name)
 
 
+def is_collection(prefix: str, name: str) -> bool:
+    """Whether an alias is that of a collection of any tenant, and not of one in the making."""
+    start = f"{prefix}{_BETWEEN}"
+    return name.startswith(start) and name.removeprefix(start).count(_BETWEEN) == 1
+
+
+def generation(of: str, name: str) -> str:
+    """What sets a version apart from the others of the alias that it belongs to."""
+    return name.removeprefix(f"{of}{_BETWEEN}")
+
+
 def _escape(name: str) -> str:
     return name.replace("_", "_u").replace("-", "_h")
 

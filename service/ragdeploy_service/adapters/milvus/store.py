@@ -23,6 +23,7 @@ from ragdeploy_service.adapters.milvus.library import AsyncMilvusClient
 from ragdeploy_service.adapters.milvus.lite import LiteServer
 from ragdeploy_service.adapters.milvus.schema import Layout
 from ragdeploy_service.rag.models import CollectionId
+from ragdeploy_service.rag.ports.vector_store import IndexSize
 from ragdeploy_service.settings import ServiceSettings
 
 T = TypeVar("T")
@@ -125,6 +126,9 @@ class MilvusStore:
             new=await self._ready(new, again=None),
             promote=promote,
         )
+
+    async def size(self, collection: CollectionId) -> IndexSize:
+        return await self._in_thread("size", OPEN, lambda: self._catalog.size(collection))
 
     async def names(self, tenant: str) -> list[str]:
         return await self._in_thread("list", READ, lambda: self._catalog.names(tenant))

@@ -123,6 +123,15 @@ class Rebuild(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexSize:
+    """How much there is to be found, of all tenants together."""
+
+    documents: int
+    generation: str | None
+    """Names the version of a collection that is searched; another one after a reindex."""
+
+
 class VectorStore(Protocol):
     """Keeps the collections of all tenants, each apart from the others.
 
@@ -136,6 +145,13 @@ class VectorStore(Protocol):
             CollectionNotFound: it is not there, and ``create`` is false.
             EmbeddingMismatch: it holds vectors of another fingerprint.
 
+        """
+        ...
+
+    async def size(self, collection: CollectionId) -> IndexSize:
+        """Count the documents of all collections; the generation is that of ``collection``.
+
+        A document that is being replaced may count twice for a moment.
         """
         ...
 
