@@ -10,7 +10,7 @@ from tests.service.api import BANANAS, SCALING, TIDES, ask, index, problem, text
 from tests.support.keys import with_key, write_keys
 from tests.support.service import ServiceProcess
 
-PUBLIC = {"/health", "/health/live", "/health/ready", "/metrics"}
+PUBLIC = {"/health", "/health/index", "/health/live", "/health/ready", "/metrics"}
 SCOPES = {"query", "index", "admin"}
 QUESTION = {"question": "How do I scale the API?"}
 
