@@ -80,6 +80,10 @@ def test_a_json_log_has_one_object_for_each_line(run_service):
 
     service = run_service(RAG_LOG_FORMAT="json")
     service.http.post("/query", json={"question": QUESTION}, headers={"X-Request-ID": "abc"})
-    lines = [json.loads(line) for line in service.log.splitlines()]
-    [request] = [line for line in lines if line.get("request_id") == "abc"]
+
+    def logged():  # a moment after the answer
+        lines = [json.loads(line) for line in service.log.splitlines()]
+        return [line for line in lines if line.get("request_id") == "abc"]
+
+    [request] = eventually(logged, what="the line of the request")
     assert (request["event"], request["status"], request["path"]) == ("request", 200, "/query")
