@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -85,6 +86,18 @@ def build(name: str, *, to: Path) -> Path:
     os.utime(target)  # go leaves an old time on a program it did not have to link again
     say_on_stderr(f"built {name} in {time.monotonic() - started:.0f} s")
     return target
+
+
+def find(name: str) -> Path:
+    """The program that is on PATH or was built before, or else build it now.
+
+    Raises:
+        As ``build``.
+    """
+    if on_path := shutil.which(name):
+        return Path(on_path)
+    built = BIN / name
+    return built if built.exists() else build(name, to=BIN)
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 import yaml
 
 from tests.controlplane.api import Object
-from tools.build import BIN, build
+from tools.build import find
 
 CHART = Path(__file__).parents[2] / "charts/ragdeploy-operator"
 
@@ -64,8 +63,4 @@ class Chart:
 
 @pytest.fixture(scope="session")
 def chart() -> Chart:
-    on_path = shutil.which("helm")
-    built = BIN / "helm"
-    if on_path:
-        return Chart(Path(on_path))
-    return Chart(built if built.exists() else build("helm", to=BIN))
+    return Chart(find("helm"))

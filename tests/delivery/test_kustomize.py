@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tools.build import BIN, build
+from tools.build import find
 
 ROOT = Path(__file__).parents[2]
 OVERLAYS = ROOT / "examples" / "kustomize"
@@ -20,10 +19,7 @@ Objects = dict[tuple[str, str], dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def kubectl() -> Path:
-    if on_path := shutil.which("kubectl"):
-        return Path(on_path)
-    there = BIN / "kubectl"
-    return there if there.exists() else build("kubectl", to=BIN)
+    return find("kubectl")
 
 
 def built(kubectl: Path, folder: Path) -> Objects:

@@ -60,11 +60,10 @@ def _components(
     resource: RagDeployment, context: BuildContext, managed: ManagedVectorStore
 ) -> pods.Json:
     image = managed.image
-    secrets = [{"name": secret.name} for secret in resource.spec.image.pull_secrets]
     return {
         "image": reference(image, default=context.images.milvus),
         "imagePullPolicy": str(image.pull_policy),
-        **({"imagePullSecrets": secrets} if secrets else {}),
+        **pods.pull_secrets(resource),
         **pods.resources(managed.resources),
         **placement.fields(managed),
         **({"podAnnotations": dict(managed.pod_annotations)} if managed.pod_annotations else {}),

@@ -33,7 +33,6 @@ def template(
     processes are members of too. ``grace_seconds`` is the time between the request to stop and the
     kill.
     """
-    pull_secrets = [{"name": secret.name} for secret in resource.spec.image.pull_secrets]
     return {
         "metadata": {
             "labels": names.labels(resource.name, component),
@@ -55,11 +54,17 @@ def template(
             "terminationGracePeriodSeconds": grace_seconds,
             "containers": containers,
             "volumes": volumes,
-            **({"imagePullSecrets": pull_secrets} if pull_secrets else {}),
+            **pull_secrets(resource),
             **placement.fields(placed),
             **more,
         },
     }
+
+
+def pull_secrets(resource: RagDeployment) -> Json:
+    """Write the field ``imagePullSecrets``; nothing if the resource names none."""
+    secrets = [{"name": secret.name} for secret in resource.spec.image.pull_secrets]
+    return {"imagePullSecrets": secrets} if secrets else {}
 
 
 def container_security() -> Json:

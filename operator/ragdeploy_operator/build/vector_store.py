@@ -14,7 +14,7 @@ from ragdeploy_operator.build.images import reference
 from ragdeploy_operator.build.manifest import Manifest, manifest
 
 COMPONENT = names.Component.VECTOR_STORE
-PORT = 19530
+PORT = milvus_cluster.PORT
 METRICS_PORT = 9091
 
 USER = 999
