@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
@@ -32,11 +35,20 @@ class Kubectl:
         Raises:
             KubectlFailed: it ended with an error.
         """
-        done = subprocess.run(
-            self._command(*arguments), input=stdin, capture_output=True, text=True, timeout=timeout
-        )
+        return self._run(self._command(*arguments), arguments, stdin=stdin, timeout=timeout)
+
+    def plugin(self, *arguments: str, timeout: float = 300) -> str:
+        """Run ``kubectl rag``, the plugin that is installed beside this Python."""
+        where = (f"--context={self.context}", f"--namespace={self.namespace}")
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        command = ("kubectl", "rag", *where, *arguments)
+        return self._run(command, arguments, timeout=timeout, env={**os.environ, "PATH": path})
+
+    def _run(self, command: Sequence[str], arguments: Sequence[str], **options: Any) -> str:
+        done = subprocess.run(command, capture_output=True, text=True, **options)
         if done.returncode:
-            raise KubectlFailed(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+            told = f"{done.stdout}{done.stderr}".strip()
+            raise KubectlFailed(f"kubectl {' '.join(arguments)}: {told}")
         return done.stdout
 
     def get(self, kind: str, name: str) -> Json:

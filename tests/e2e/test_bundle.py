@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import httpx
 import pytest
 
 from tests.e2e.bundle import Bundle
+from tests.e2e.conftest import EXAMPLE
 from tests.e2e.in_cluster import PORT, program
 from tests.e2e.in_cluster.llm import API_KEY
 from tests.e2e.kubectl import Json, Kubectl
@@ -44,6 +48,50 @@ def test_indexed_documents_answer_questions_with_their_source(bundle: Bundle) ->
     assert best_source(answer) == "staging.md"
     assert "Monday at 06:00" in answer["answer"]
     assert answer["mode"] == "extractive"
+
+
+def test_the_status_counts_the_documents(bundle: Bundle) -> None:
+    def counted() -> bool:
+        status = bundle.resource()["status"]
+        return bool(status.get("documents") == len(DOCUMENTS) and status["indexGeneration"])
+
+    eventually(counted, what="the documents in the status", interval=1)
+    line = bundle.kubectl("get", "ragd", "docs", "--no-headers").split()
+    assert line[:4] == ["docs", "True", "2", str(len(DOCUMENTS))]
+
+
+def test_a_sync_of_the_same_file_finds_no_difference(bundle: Bundle) -> None:
+    """What a GitOps tool does all day: apply, look, compare; with either kind of apply."""
+    before = bundle.resource()["metadata"]["generation"]
+    for _ in range(3):
+        bundle.kubectl("apply", f"--filename={EXAMPLE}")
+        bundle.kubectl("wait", "--for=condition=Ready", "ragd/docs", "--timeout=60s", timeout=70)
+        bundle.kubectl("diff", f"--filename={EXAMPLE}")  # fails if there is any
+        server_side = ("--server-side", "--field-manager=flux", f"--filename={EXAMPLE}")
+        bundle.kubectl("apply", "--force-conflicts", *server_side)
+        bundle.kubectl("diff", "--force-conflicts", *server_side)
+    assert bundle.resource()["metadata"]["generation"] == before
+
+
+def test_the_plugin_of_kubectl_does_what_curl_does(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "tea.md").write_text("The tea kitchen on the second floor is cleaned on Fridays.\n")
+    rag = bundle.kubectl.plugin
+    assert "1 documents indexed" in rag("ingest", bundle.name, str(tmp_path / "tea.md"))
+    assert "Fridays" in rag("query", bundle.name, "When is the tea kitchen cleaned?")
+    _, line = rag("status").splitlines()
+    assert line.split()[:2] == [bundle.name, "Ready"]
+
+
+def test_nobody_notices_a_drill_of_the_pods_that_may_be_missing(bundle: Bundle) -> None:
+    parts = ("--part=api", "--part=indexer", "--part=cache")
+    found = json.loads(bundle.kubectl.plugin("drill", bundle.name, "--yes", "--json", *parts))
+    assert [(one["part"], one["failed"], one["passed"]) for one in found] == [
+        ("api", 0, True),
+        ("indexer", 0, True),
+        ("cache", 0, True),
+    ]
+    assert all(one["answered"] + one["degraded"] > 0 for one in found)
+    bundle.wait_until_settled()
 
 
 def test_nobody_asks_without_the_key(bundle: Bundle) -> None:

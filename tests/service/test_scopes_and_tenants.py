@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
 
 from tests.service.api import BANANAS, SCALING, TIDES, ask, index, problem, texts
@@ -52,6 +53,11 @@ def test_every_route_says_which_scope_it_needs_and_refuses_a_key_without_it(guar
             assert response.status_code == 403, (method, path, key)
             assert f"`{scope}`" in response.text, (method, path, key)
         assert with_key(guarded, scope).request(method, path).status_code not in {401, 403}
+
+
+@pytest.mark.parametrize("path", sorted(PUBLIC))
+def test_what_needs_no_key_answers_without_one(guarded, path):
+    assert httpx.get(f"{guarded.url}{path}").status_code == 200
 
 
 def test_the_scope_is_checked_before_the_body_is_read(guarded):

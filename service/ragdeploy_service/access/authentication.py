@@ -15,7 +15,9 @@ from ragdeploy_service.rag.accounts.account import Account
 from ragdeploy_service.rag.quota import Policy, Quota
 
 # Whatever is not named here asks for a key.
-_PUBLIC = frozenset({"/health", "/health/live", "/health/ready", "/metrics", "/openapi.json"})
+_PUBLIC = frozenset(
+    {"/health", "/health/index", "/health/live", "/health/ready", "/metrics", "/openapi.json"}
+)
 _PUBLIC_PAGES = frozenset({"/docs", "/docs/oauth2-redirect", "/playground"})
 _PUBLIC_FILES = "/playground/"
 
