@@ -58,6 +58,10 @@ class StoreMonitor:
 
     Readiness probes read what it saw last, so they cost nothing and never
     wait for a store that hangs.
+
+    A pod that has once reached the store stays ready while the store is away. All pods
+    share it: were they all taken out of the Service, connections would be refused where
+    answers from before can still be given, and a 503 that says when to come again.
     """
 
     def __init__(self, store: VectorStore, collection: CollectionId) -> None:
@@ -66,12 +70,13 @@ class StoreMonitor:
         self._collection = collection
         self._there = asyncio.Event()
         self._answering = asyncio.Event()
+        self._reached = False
         self._reason = "The vector store is not connected yet."
 
     @property
-    def trouble(self) -> str | None:
-        """Why the store cannot be used; None when it can."""
-        return None if self._there.is_set() else self._reason
+    def not_ready(self) -> str | None:
+        """Why no requests should be sent here; None if they may."""
+        return None if self._reached else self._reason
 
     async def wait_answering(self) -> None:
         """Return when the store answers, though its vectors may be those of another model."""
@@ -81,7 +86,7 @@ class StoreMonitor:
         """See whether the store answers, and whether it can be searched with our model.
 
         Raises:
-            RagError: it cannot be used; `trouble` says why.
+            RagError: it cannot be used; the message says why.
 
         """
         try:
@@ -92,12 +97,15 @@ class StoreMonitor:
                 _log.warning("the vector store cannot be used", reason=str(error))
             self._reason = str(error)
             self._there.clear()
-            self._answers(isinstance(error, EmbeddingMismatch))
+            mismatch = isinstance(error, EmbeddingMismatch)
+            self._reached = self._reached and not mismatch  # other pods may have the right model
+            self._answers(mismatch)
             raise
         self._answers(True)
         if not self._there.is_set():
             _log.info("the vector store is ready")
         self._there.set()
+        self._reached = True
 
     def _answers(self, does: bool) -> None:
         (self._answering.set if does else self._answering.clear)()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.service.api import BANANAS, SCALING, ask, counter, index, problem
+from tests.service.api import BANANAS, SCALING, ask, counter, index, is_ready, problem
 from tests.support.llm import DEFAULT_ANSWER, Failure
 from tests.support.milvus import MilvusLiteServer
 from tests.support.service import ServiceProcess
@@ -86,6 +86,17 @@ def test_an_answer_from_before_is_given_while_the_vector_store_is_gone(service, 
     assert is_stale(answer, "vector_store")
     assert answer["answer"] == DEFAULT_ANSWER
     problem(service.http.post("/query", json={"question": question, "use_cache": False}), 503)
+
+
+def test_a_service_without_its_store_stays_ready_so_that_it_is_still_asked(service, store):
+    """Were all pods taken out of their Service, connections would be refused."""
+    question = "How do I scale it in a long outage?"
+    answer_from_before(service, question)
+    store.kill()
+    noticed = "the vector store cannot be used"
+    eventually(lambda: noticed in service.log, what="the service has noticed")
+    assert is_ready(service)
+    assert is_stale(ask(service.http, question), "vector_store")
 
 
 def test_an_answer_from_before_is_given_while_the_vector_store_hangs(service, store):

@@ -64,11 +64,14 @@ async def live() -> Alive:
     summary="May requests be sent here?",
 )
 async def ready(request: Request, parts: Parts) -> Ready | Response:
-    """Ready when the model is loaded and the vector store was reachable a moment ago."""
+    """Ready when the model is loaded and the vector store has been reached since the start.
+
+    While the store is away later, answers from before are still given: see the ladder.
+    """
     if parts.drain.begun:
         return problem(request.scope, 503, "The service is shutting down.", kind="draining")
-    if (trouble := parts.monitor.trouble) is not None:
-        return problem(request.scope, 503, trouble, kind="not-ready")
+    if (reason := parts.monitor.not_ready) is not None:
+        return problem(request.scope, 503, reason, kind="not-ready")
     return Ready()
 
 
