@@ -95,7 +95,7 @@ def pod(obj: Json) -> Json:
     """A pod: why it is not ready."""
     status = obj.get("status", {})
     containers = [
-        _pick(container, "name", "image", "ready", "state", "lastState")
+        _pick(container, "name", "image", "ready", "started", "state", "lastState")
         for field in ("initContainerStatuses", "containerStatuses")
         for container in status.get(field, ())
     ]

@@ -1,4 +1,4 @@
-"""Asks each application that answers how much it has indexed; its status tells of it.
+"""Asks each application that answers how much it has indexed, and whether it can tell.
 
 Nothing else depends on it. From where the Services cannot be reached, as on a laptop beside the
 cluster, the two fields of the status stay as they are.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import NoReturn
 
 import aiohttp
@@ -24,6 +26,9 @@ PATH = "/health/index"
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
 _AT_ONCE = 16
 _LONGEST = 4096
+_UNAVAILABLE = 503
+# One alone may be a moment's trouble of the pod that was met.
+_REFUSALS_THAT_COUNT = 2
 
 
 class _Answer(BaseModel):
@@ -33,6 +38,14 @@ class _Answer(BaseModel):
 
     documents: int = Field(ge=0)
     generation: str | None = Field(None, max_length=64)
+
+
+class _Problem(BaseModel):
+    """RFC 9457 problem details of a service that does not reach its vector store."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    detail: str = Field(max_length=300)
 
 
 class Visits:
@@ -55,6 +68,7 @@ class Visits:
         self._on_change = on_change
         self._period = period
         self._found: dict[Key, Index] = {}
+        self._refusals: Counter[Key] = Counter()
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     def of(self, key: Key) -> Index | None:
@@ -64,6 +78,7 @@ class Visits:
     def forget(self, key: Key) -> None:
         """Drop what is known of a resource that is gone."""
         self._found.pop(key, None)
+        self._refusals.pop(key, None)
 
     async def run(self) -> NoReturn:
         """Go round until cancelled."""
@@ -83,13 +98,26 @@ class Visits:
         async with self._slots:
             try:
                 async with session.get(f"{url}{PATH}", allow_redirects=False) as response:
-                    response.raise_for_status()
-                    told = _Answer.model_validate_json(await response.content.read(_LONGEST))
+                    if response.status != _UNAVAILABLE:
+                        response.raise_for_status()
+                    body = await response.content.read(_LONGEST)
+                found = self._told(key, body, refused=response.status == _UNAVAILABLE)
             except (aiohttp.ClientError, TimeoutError, OSError, ValidationError) as error:
                 # its own alerts tell of an API that does not answer
                 logger.debug("%s: cannot be asked what it has indexed: %r", key, error)
                 return
-        found = Index(documents=told.documents, generation=told.generation)
-        if found != self._found.get(key):
+        if found != self._found.get(key, Index()):
             self._found[key] = found
             self._on_change(key)
+
+    def _told(self, key: Key, body: bytes, *, refused: bool) -> Index:
+        before = self._found.get(key, Index())
+        if not refused:
+            told = _Answer.model_validate_json(body)
+            self._refusals.pop(key, None)
+            return Index(documents=told.documents, generation=told.generation)
+        problem = _Problem.model_validate_json(body)
+        self._refusals[key] += 1
+        if self._refusals[key] < _REFUSALS_THAT_COUNT:
+            return before
+        return replace(before, trouble=problem.detail)

@@ -36,16 +36,15 @@ def render(
     name = facts.resource.name
     deployment = facts.child(DEPLOYMENT, names.api(name))
     selector = names.selector(name, names.Component.API)
+    counted = facts.index if facts.index and facts.index.documents is not None else None
     status = Status(
         observed_generation=generation,
         conditions=tuple(_condition(finding, generation, times, stamp) for finding in found),
         replicas=rollout(deployment).pods if deployment else 0,
         selector=",".join(f"{key}={value}" for key, value in sorted(selector.items())),
         endpoint=network.endpoint(facts),
-        documents=facts.index.documents if facts.index else previous.get("documents"),
-        index_generation=(
-            facts.index.generation if facts.index else previous.get("indexGeneration")
-        ),
+        documents=counted.documents if counted else previous.get("documents"),
+        index_generation=counted.generation if counted else previous.get("indexGeneration"),
         components=tuple(_components(facts)),
     )
     return status.model_dump(mode="json", by_alias=True, exclude_none=True)

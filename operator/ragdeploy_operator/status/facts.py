@@ -21,9 +21,11 @@ DEPLOYMENT, STATEFUL_SET = "Deployment", "StatefulSet"
 class Index:
     """What the service says of what it has indexed."""
 
-    documents: int
-    generation: str | None
+    documents: int | None = None
+    generation: str | None = None
     """Changes when the documents were embedded anew."""
+    trouble: str | None = None
+    """Why the vector store cannot be asked; what is told beside it is from before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ragdeploy_operator.build import milvus_cluster, names
+from ragdeploy_operator.errors import Invalid, NotOwned
 from ragdeploy_operator.objects import Json
 from ragdeploy_operator.status.facts import Facts
 from ragdeploy_operator.status.finding import Finding, News, bad, good
@@ -23,6 +24,8 @@ def finding(facts: Facts, kind: str) -> Finding:
             news=News.BAD,
         )
     found = facts.child(milvus_cluster.KIND, name)
+    if found is None and isinstance(facts.fault, NotOwned | Invalid):
+        return bad(kind, "HeldBack", f"Milvus {name} is not made until what Stalled tells is over.")
     if found is None:
         return bad(kind, "Creating", f"Milvus {name} is not there yet.")
     status = found["status"]
@@ -31,6 +34,8 @@ def finding(facts: Facts, kind: str) -> Finding:
     look = f"To see more: kubectl describe milvus {name} -n {namespace}"
     if state == _HEALTHY:
         rest = f" {told}" if told else ""
+        if facts.resource.spec.suspend:
+            rest += " It goes on running: spec.suspend stops what this operator runs itself."
         return good(kind, "Available", f"Milvus {name} is healthy.{rest}", news=News.GOOD)
     if state == "Pending":
         return bad(kind, "Starting", f"Milvus {name} is starting. {told or look}")

@@ -11,7 +11,7 @@ from ragdeploy_operator.build import names, vector_store
 from ragdeploy_operator.errors import Invalid, NotOwned
 from ragdeploy_operator.objects import Json, Missing
 from ragdeploy_operator.status import milvus, monitoring, trouble
-from ragdeploy_operator.status.facts import DEPLOYMENT, Facts
+from ragdeploy_operator.status.facts import DEPLOYMENT, STATEFUL_SET, Facts
 from ragdeploy_operator.status.finding import Finding, News, bad, good, unknown
 from ragdeploy_operator.status.rollout import Rollout, rollout
 from ragdeploy_operator.status.trouble import Part, Trouble
@@ -85,7 +85,9 @@ def _workload(facts: Facts, part: Part) -> Finding:
     if serving:
         return _serving(facts, part, kind, state, cause)
     if cause:
-        return bad(kind, cause.reason, cause.message, news=News.BAD)
+        told_elsewhere = cause.reason == trouble.WAITING_FOR_STORE
+        news = News.NONE if told_elsewhere else News.BAD
+        return bad(kind, cause.reason, cause.message, news=news)
     what = f"{part.workload} {part.name}"
     if not state.pods:
         return bad(
@@ -151,14 +153,27 @@ def _cause(facts: Facts, part: Part, state: Rollout) -> Trouble | None:
             f"{state.failure.rstrip('.')}. Raise the quota or fix the policy that refuses them.",
         )
     cause = trouble.find(part, pods=facts.pods(part), claims=facts.claims(part))
-    store = facts.resource.spec.vector_store
-    uri = store.external.uri if store.external else vector_store.uri(facts.resource)
-    elsewhere = store.external or (store.own and store.own.is_cluster)
-    if cause and cause.reason == trouble.NOT_READY and elsewhere and part.workload == DEPLOYMENT:
+    if cause and cause.reason == trouble.NOT_READY and part.workload == DEPLOYMENT:
+        return _without_store(facts, part, cause)
+    return cause
+
+
+def _without_store(facts: Facts, part: Part, cause: Trouble) -> Trouble:
+    """Say which vector store pods wait for, if that may be why they are not ready."""
+    spec = facts.resource.spec.vector_store
+    if spec.external or (spec.own and spec.own.is_cluster):
         # of all that it may be, this is what nothing else here tells of
+        uri = spec.external.uri if spec.external else vector_store.uri(facts.resource)
         needed = f"Pods become ready when the Milvus at {uri} answers them."
         return replace(cause, message=f"{needed} {cause.message}")
-    return cause
+    name = names.vector_store(facts.resource.name)
+    store = facts.child(STATEFUL_SET, name)
+    if store and rollout(store).ready:
+        return cause
+    return Trouble(
+        reason=trouble.WAITING_FOR_STORE,
+        message=f"{part.workload} {part.name} is ready once {STATEFUL_SET} {name} has a ready pod.",
+    )
 
 
 # ---- what others run ----
@@ -172,10 +187,22 @@ def _external(facts: Facts) -> Iterator[Finding]:
             f"The Redis that key {ref.key!r} of Secret {ref.name} names is used, not watched.",
         )
     if store:
-        yield good(VECTOR_STORE, "External", f"The Milvus at {store.uri} is used, not watched.")
+        yield _external_store(facts, store.uri)
     own = facts.resource.spec.vector_store.own
     if own and own.is_cluster:
         yield milvus.finding(facts, VECTOR_STORE)
+
+
+def _external_store(facts: Facts, uri: str) -> Finding:
+    """A Milvus that is not ours, as the API's pods see it."""
+    if facts.index and facts.index.trouble and not facts.resource.spec.suspend:
+        words = (
+            f"The Milvus at {uri} does not serve the API's pods: {facts.index.trouble} "
+            "Only answers from before are given. See whether it runs, and whether pods of namespace "
+            f"{facts.resource.namespace} reach it."
+        )
+        return bad(VECTOR_STORE, "Unreachable", words, news=News.BAD)
+    return good(VECTOR_STORE, "External", f"The Milvus at {uri} is used, not watched.")
 
 
 # ---- autoscaling ----

@@ -15,6 +15,9 @@ from ragdeploy_operator.objects import Json
 NOT_READY = "NotReady"
 """Reason of the trouble that a pod runs and its readiness probe fails."""
 
+WAITING_FOR_STORE = "WaitingForStore"
+"""The same, while the vector store that it needs has no ready pod: it tells what is the matter."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -162,7 +165,8 @@ def _failing(part: Part, pod: Json) -> Trouble | None:
                 f"{state['waiting'].get('message', waiting).rstrip('.')}. "
                 f"{_look_at(part, pod)}",
             )
-        if "running" in state:
+        # false until its startup probe has passed, which is no trouble as long as it goes on
+        if "running" in state and container.get("started") is not False:
             return Trouble(
                 reason=NOT_READY,
                 message=f"Pod {pod['metadata']['name']} runs but does not pass its readiness "

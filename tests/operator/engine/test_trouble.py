@@ -193,6 +193,12 @@ def test_a_pod_that_runs_and_is_not_ready():
     assert "kubectl logs docs-api-x -c api -n demo" in message
 
 
+def test_a_pod_whose_startup_probe_has_not_passed_yet_is_no_trouble():
+    starting = pod(state={"running": {"startedAt": "now"}})
+    starting["status"]["containers"][0]["started"] = False
+    assert why(starting) is None
+
+
 def test_a_pod_on_its_way_out_is_no_trouble():
     leaving = waiting("ImagePullBackOff")
     leaving["metadata"]["deletionTimestamp"] = "now"

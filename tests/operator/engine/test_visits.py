@@ -29,10 +29,13 @@ class Application:
             body=self.answer.body, status=self.answer.status, headers=self.answer.headers
         )
 
+    async def _answer(self, request):
+        return await self.reply(request)  # looked up now: tests put another in its place
+
     @asynccontextmanager
     async def running(self):
         app = web.Application()
-        app.router.add_get("/health/index", self.reply)
+        app.router.add_get("/health/index", self._answer)
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", int(self.url.rpartition(":")[2])).start()
@@ -90,6 +93,43 @@ async def test_an_answer_that_makes_no_sense_changes_nothing(docs, answer):
         docs.answer, before = answer, docs.asked
         await until(lambda: docs.asked > before + 3)
         assert visits.of(DOCS) == Index(documents=3, generation="a1")
+        assert told == [DOCS]
+
+
+def refusal(detail):
+    return web.json_response({"title": "Service Unavailable", "detail": detail}, status=503)
+
+
+async def test_a_store_that_is_away_is_told_once_in_the_words_of_the_service(docs):
+    told = []
+    async with going_round({DOCS: docs.url}, told) as visits:
+        await until(lambda: told)
+        docs.answer, before = refusal("The vector store does not answer."), docs.asked
+        await until(lambda: docs.asked > before + 4)
+        away = Index(documents=3, generation="a1", trouble="The vector store does not answer.")
+        assert visits.of(DOCS) == away
+        assert told == [DOCS, DOCS]
+        docs.answer = web.json_response({"documents": 3, "generation": "a1"})
+        await until(lambda: len(told) == 3)
+        assert visits.of(DOCS) == Index(documents=3, generation="a1")
+
+
+async def test_one_refusal_alone_is_not_told(docs):
+    told = []
+    async with going_round({DOCS: docs.url}, told) as visits:
+        await until(lambda: told)
+        fine = docs.answer
+        once = iter([refusal("A moment.")])
+        reply = docs.reply
+
+        async def refuses_once(request):
+            docs.answer = next(once, fine)
+            return await reply(request)
+
+        docs.reply = refuses_once
+        before = docs.asked
+        await until(lambda: docs.asked > before + 4)
+        assert visits.of(DOCS).trouble is None
         assert told == [DOCS]
 
 

@@ -22,3 +22,23 @@ def test_what_the_service_has_indexed_is_told_and_kept_while_it_cannot_be_asked(
     assert (told["documents"], told["indexGeneration"]) == (3, "a1")
     assert rendered(None, told) == told
     assert rendered(Index(documents=0, generation=None), told)["documents"] == 0
+
+
+def test_a_store_that_is_away_leaves_the_count_from_before() -> None:
+    told = rendered(Index(documents=3, generation="a1"), {})
+    assert rendered(Index(trouble="It is away."), told) == told
+
+
+def test_an_external_store_that_the_service_does_not_reach_is_no_ready_store() -> None:
+    resource = parsed({"vectorStore": {"external": {"uri": "http://milvus.test:19530"}}})
+
+    def found(index: Index | None) -> status.Finding:
+        facts = Facts(resource=resource, index=index)
+        [store] = [one for one in status.find(facts) if one.type == "VectorStoreReady"]
+        return store
+
+    assert found(None).reason == found(Index(documents=1)).reason == "External"
+    away = found(Index(documents=1, trouble="The vector store does not answer (size)."))
+    assert (away.reason, away.holds) == ("Unreachable", False)
+    assert "http://milvus.test:19530" in away.message
+    assert "The vector store does not answer (size)." in away.message
