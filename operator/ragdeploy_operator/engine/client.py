@@ -47,24 +47,33 @@ _JSON = "application/json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 
 
-async def load_configuration() -> Configuration:
-    """Where the API server is and who we are: KUBECONFIG, the pod's account, or ~/.kube/config."""
+async def load_configuration(context: str | None = None) -> Configuration:
+    """Where the API server is and who we are: KUBECONFIG, the pod's account, or ~/.kube/config.
+
+    Args:
+        context: One of the kubeconfig's, if not the current one.
+    """
     configuration = Configuration()
     configuration.connection_pool_maxsize = 0  # no limit: every watch holds a connection
     if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
         config.load_incluster_config(client_configuration=configuration)
     else:
-        await config.load_kube_config(client_configuration=configuration)
+        await config.load_kube_config(client_configuration=configuration, context=context)
     return configuration
 
 
-def current_namespace() -> str:
-    """The namespace of the current context, as kubectl takes it; ``default`` if it has none."""
+def current_namespace(context: str | None = None) -> str:
+    """The namespace of a context, as kubectl takes it; ``default`` if it has none.
+
+    Args:
+        context: One of the kubeconfig's, if not the current one.
+    """
     try:
-        _, context = config.list_kube_config_contexts()
+        every, current = config.list_kube_config_contexts()
     except ConfigException:
         return "default"
-    namespace: str = context["context"].get("namespace", "default")
+    chosen = next((one for one in every if one["name"] == context), current)
+    namespace: str = chosen["context"].get("namespace", "default")
     return namespace
 
 

@@ -30,26 +30,35 @@ class Output(StrEnum):
     JSON = "json"
 
 
+Filename = Annotated[
+    Path, typer.Option("--filename", "-f", help="File with RagDeployments; - for stdin.")
+]
+Server = Annotated[
+    bool,
+    typer.Option(
+        "--server",
+        help="Let the API server try it (dryRun=All): defaults, rules and webhooks count. "
+        "Needs the right to write.",
+    ),
+]
+Written = Annotated[Output, typer.Option("--output", "-o")]
+ExitCode = Annotated[
+    bool, typer.Option("--exit-code", help="Exit with 2 if anything would change.")
+]
+
+
 def plan(
-    filename: Annotated[
-        Path, typer.Option("--filename", "-f", help="File with RagDeployments; - for stdin.")
-    ],
+    filename: Filename,
     namespace: Annotated[
         str | None,
         typer.Option("--namespace", "-n", help="Where the file names none; the context's if none."),
     ] = None,
-    server: Annotated[
-        bool,
-        typer.Option(
-            "--server",
-            help="Let the API server try it (dryRun=All): defaults, rules and webhooks count. "
-            "Needs the right to write.",
-        ),
-    ] = False,
-    output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 2 if anything would change.")
-    ] = False,
+    context: Annotated[
+        str | None, typer.Option("--context", help="Of the kubeconfig; the current one if absent.")
+    ] = None,
+    server: Server = False,
+    output: Written = Output.TEXT,
+    exit_code: ExitCode = False,
 ) -> None:
     """Show what the operator would do with a resource, and which pods it would replace."""
     # Heavy, and not there where only the service is installed.
@@ -61,9 +70,9 @@ def plan(
         _fail(f"this needs the Kubernetes client: pip install 'ragdeploy[operator]' ({error.name})")
     resources = _read(filename)
     for resource in resources:
-        resource["metadata"].setdefault("namespace", namespace or current_namespace())
+        resource["metadata"].setdefault("namespace", namespace or current_namespace(context))
     try:
-        plans = asyncio.run(_all(look, resources, server=server))
+        plans = asyncio.run(_all(look, resources, context=context, server=server))
     except ReconcileError as error:
         _fail(error.message)
     if output is Output.JSON:
@@ -76,10 +85,12 @@ def plan(
         raise typer.Exit(2)
 
 
-async def _all(look: Any, resources: list[dict[str, Any]], *, server: bool) -> list[Plan]:
+async def _all(
+    look: Any, resources: list[dict[str, Any]], *, context: str | None, server: bool
+) -> list[Plan]:
     from ragdeploy_operator.engine.client import Client, load_configuration
 
-    configuration = await load_configuration()
+    configuration = await load_configuration(context)
     async with Client(configuration, on_answer=lambda _verb, _code: None) as client:
         return [await look(client, resource, server=server) for resource in resources]
 

@@ -198,8 +198,8 @@ def _external_store(facts: Facts, uri: str) -> Finding:
     if facts.index and facts.index.trouble and not facts.resource.spec.suspend:
         words = (
             f"The Milvus at {uri} does not serve the API's pods: {facts.index.trouble} "
-            "Only answers from before are given. See whether it runs, and whether pods of namespace "
-            f"{facts.resource.namespace} reach it."
+            "Only answers from before are given. See whether it runs, and whether pods of "
+            f"namespace {facts.resource.namespace} reach it."
         )
         return bad(VECTOR_STORE, "Unreachable", words, news=News.BAD)
     return good(VECTOR_STORE, "External", f"The Milvus at {uri} is used, not watched.")

@@ -1,4 +1,4 @@
-"""The command ``ragdeploy``: serve, indexer, index, ask, eval, keys new, model fetch.
+"""The command ``ragdeploy``: serve, indexer, index, ask, eval, load, keys new, model fetch.
 
 Other packages add commands to it by the entry point group ``ragdeploy.commands``; each
 names a function that typer understands.
@@ -12,7 +12,7 @@ from importlib.util import find_spec
 
 import typer
 
-from ragdeploy_service.cli import ask, evaluate, index, keys, model, serve
+from ragdeploy_service.cli import ask, evaluate, index, keys, load, model, serve
 from ragdeploy_service.cli.console import Failure
 from ragdeploy_service.rag.errors import RagError
 
@@ -28,6 +28,7 @@ app.command("indexer")(serve.indexer)
 app.command("index")(index.index)
 app.command("ask")(ask.ask)
 app.command("eval")(evaluate.evaluate)
+app.command("load")(load.load)
 app.add_typer(keys.app, name="keys")
 app.add_typer(model.app, name="model")
 for _added in entry_points(group="ragdeploy.commands"):
