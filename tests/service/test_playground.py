@@ -116,6 +116,14 @@ def test_the_answer_is_seen_while_it_is_written(visit, llm):
     eventually(lambda: llm.abandoned == 1, what="the model is told to stop")
 
 
+def test_who_asks_for_reranked_sources_where_there_is_no_reranker_is_told_why(visit):
+    page = visit()
+    page["options"].click()
+    page["rerank"].click()
+    page.ask(QUESTION)
+    eventually(lambda: "RAG_RERANK_BACKEND" in page["problem"].text, what="the reason is told")
+
+
 def test_an_answer_is_rated_and_the_mind_is_changed(visit, service):
     page = visit()
     assert not page["rating"].is_displayed()

@@ -38,6 +38,7 @@ function request(question) {
   const body = { question, stream: true, use_cache: $("use-cache").checked };
   if ($("top-k").value) body.top_k = Number($("top-k").value);
   if ($("mode").value) body.search_mode = $("mode").value;
+  if ($("rerank").checked) body.rerank = true;
   if (collection()) body.collection = collection();
   return body;
 }

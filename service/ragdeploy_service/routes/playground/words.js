@@ -17,7 +17,7 @@ const ENGLISH = {
 const CHINESE = {
   collection: "集合", key: "API 密钥", keyHint: "仅保存在此标签页", save: "保存", ask: "提问", question: "问题",
   placeholder: "向您的文档提问", options: "选项", mode: "检索", modeDefault: "默认", dense: "按语义", sparse: "按词",
-  hybrid: "两者结合", topK: "来源数", useCache: "可使用已有回答", stop: "停止", send: "提问", sources: "来源",
+  hybrid: "两者结合", topK: "来源数", useCache: "可使用已有回答", rerank: "重排来源", stop: "停止", send: "提问", sources: "来源",
   welcome: "回答来自此处已索引的文档，并注明所依据的段落。", index: "添加文档", drop: "选择文件，或拖放到此处",
   text: "或输入文本", add: "索引",
   facts: { generated: "由语言模型撰写", extractive: "摘自文档原文" },
