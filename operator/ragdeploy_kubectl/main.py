@@ -224,21 +224,14 @@ def drill(
     word, _ = states.state(resource)
     if word != "Ready":
         raise Failure(f"{name} is {word}, not Ready. See `kubectl rag status {name}`.")
-    drill = drills.Drill(
-        kubectl=kubectl.within(resource),
-        resource=resource,
-        api_key=api_key or kubectl.api_key(resource),
-        question=question,
-        rate=rate,
-        hard=hard,
-        patience=patience,
-    )
+    drill = drills.Drill(kubectl=kubectl.within(resource), name=name, hard=hard, patience=patience)
     parts = [one for one in part or drills.PARTS if drill.has(one)]
     if not parts:
         raise Failure(f"{name} has no pods of these parts.")
     _agreed(f"This takes pods of {name} away, one each of {', '.join(parts)}.", yes=yes)
     findings = []
-    with drill.prober() as prober:
+    key = api_key or kubectl.api_key(resource)
+    with drill.questions(question, rate=rate, api_key=key) as prober:
         for one in parts:
             typer.echo(f"taking away a pod of {one}", err=True)
             findings.append(drill.strike(one, prober))
@@ -246,7 +239,7 @@ def drill(
         typer.echo(json.dumps([finding.as_json() for finding in findings], indent=2))
     else:
         _show(drills.table(findings))
-        for error in sorted({error for finding in findings for error in finding.errors}):
+        for error in sorted({error for finding in findings for error in finding.seen.errors}):
             typer.echo(f"  {error}")
     if not all(finding.passed for finding in findings):
         raise typer.Exit(1)

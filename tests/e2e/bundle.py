@@ -67,9 +67,10 @@ class Bundle:
         eventually(settled, what="the last edit is live", timeout=timeout, interval=1)
 
     def api_key(self) -> str:
-        """Read the generated key as the notes say."""
-        secret = self.kubectl.get("secret", f"{self.name}-api-key")
-        return base64.b64decode(secret["data"]["api-key"]).decode()
+        """Read the generated key as the notes say, or one that users brought."""
+        own = self.resource()["spec"]["auth"].get("apiKeysSecretRef")
+        secret = self.kubectl.get("secret", own["name"] if own else f"{self.name}-api-key")
+        return base64.b64decode(next(iter(secret["data"].values()))).decode()
 
     @contextmanager
     def api(self, target: str | None = None) -> Iterator[Api]:

@@ -35,7 +35,7 @@ class Kubectl:
         Raises:
             KubectlFailed: it ended with an error.
         """
-        return self._run(self._command(*arguments), arguments, stdin=stdin, timeout=timeout)
+        return self._run(self._command(*arguments), arguments, input=stdin, timeout=timeout)
 
     def plugin(self, *arguments: str, timeout: float = 300) -> str:
         """Run ``kubectl rag``, the plugin that is installed beside this Python."""

@@ -1,5 +1,10 @@
-"""A stand-in for an OpenAI-compatible server: it answers with the passages it was given."""
+"""A stand-in for an OpenAI-compatible server: it answers with the passages it was given.
 
+It takes DELAY_MS for an answer, as a model takes its time.
+"""
+
+import asyncio
+import os
 import re
 
 import uvicorn
@@ -9,13 +14,15 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 API_KEY = "sk-e2e"
+DELAY = int(os.environ.get("DELAY_MS", "0")) / 1000
 
 
 async def chat(request: Request) -> JSONResponse:
     """Quote the first line of the prompt that speaks of what the question asks for."""
-    if request.headers.get("authorization") != f"Bearer {API_KEY}":
+    if not request.headers.get("authorization", "").startswith(f"Bearer {API_KEY}"):
         return JSONResponse({"error": {"message": "Incorrect API key provided"}}, 401)
     body = await request.json()
+    await asyncio.sleep(DELAY)
     prompt = "\n".join(str(message["content"]) for message in body["messages"])
     about = re.search(r"(?i)[^\n]*rebuilt every[^\n]*", prompt)
     answer = f"The model says [1]: {about[0] if about else 'I do not know.'}"

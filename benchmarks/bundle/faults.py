@@ -1,0 +1,149 @@
+"""Faults: pods are killed at random while documents come in and questions are asked."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median
+
+import httpx
+
+from benchmarks.bundle.scene import Result, Scene, say
+from ragdeploy_kubectl.drill import Drill, Finding
+from ragdeploy_kubectl.kubectl import Kubectl as UsersKubectl
+from ragdeploy_operator.build.names import Component
+from tests.e2e.bundle import Api, Bundle
+from tests.e2e.in_cluster import PORT, program
+from tests.e2e.kubectl import Json
+from tests.support.waiting import eventually
+
+_RATE = 5.0
+_COLLECTION = "meters"
+_PAUSE = (5.0, 15.0)
+"""Seconds from one pod's return to the next fault, at the least and at the most."""
+_NOTICED_MAY_BE = {Component.VECTOR_STORE}
+"""Parts of one pod, without which a new question has no answer."""
+
+
+def faults(scene: Scene, *, minutes: float, seed: int) -> Result:
+    """Kill for some minutes, then look for every document that was accepted."""
+    headings = ("part", "killed", "back after, median / longest", "answered", "degraded", "failed")
+    note = f"{_RATE:g} questions a second, seed {seed}; pods are killed without a warning"
+    result = Result("Faults", headings, note=note)
+    bundle = scene.deploy(
+        "broken",
+        api={"autoscaling": {"enabled": False}, "replicas": 2},
+        indexer={"replicas": 2},
+        cache={"managed": {"replicas": 3}},
+    )
+    chance = random.Random(seed)
+    users = UsersKubectl(scene.kubectl.context, scene.kubectl.namespace)
+    drill = Drill(kubectl=users, name=bundle.name, hard=True, patience=300)
+    findings: dict[str, list[Finding]] = defaultdict(list)
+    with _writer(scene, bundle) as writer, scene.asking(bundle, rate=_RATE) as prober:
+        ends = time.monotonic() + minutes * 60
+        while time.monotonic() < ends:
+            part = chance.choice(tuple(Component))
+            name = _master(bundle) if part is Component.CACHE else None
+            finding = drill.strike(part, prober, name=name)
+            findings[part].append(finding)
+            say(f"  {part} {finding.pod}: back after {finding.recovered} s, {finding.seen}")
+            time.sleep(chance.uniform(*_PAUSE))
+        written = writer.post("/stop").raise_for_status().json()
+        whole = prober.seen()
+        time.sleep(2)
+        written = writer.get("/").raise_for_status().json()
+    for part, found in findings.items():
+        result.rows.append(_row(part, found))
+        never = sum(one.recovered is None for one in found)
+        result.must(not never, f"{part}: {never} pods did not come back")
+        if part not in _NOTICED_MAY_BE:
+            failed = sum(one.seen.failed for one in found)
+            errors = {error for one in found for error in one.seen.errors}
+            result.must(not failed, f"{part}: {failed} questions failed: {errors}")
+    total = (str(whole.answered), str(whole.degraded), str(whole.failed))
+    struck = sum(map(len, findings.values()))
+    result.rows.append(("all the time", str(struck), "", *total))
+    _look_for_documents(result, bundle, written)
+    scene.remove(bundle)
+    return result
+
+
+def _row(part: str, found: list[Finding]) -> tuple[str, ...]:
+    times = [one.recovered for one in found if one.recovered is not None]
+    back = f"{median(times):.1f} / {max(times):.1f} s" if times else "never"
+    counts = (
+        str(sum(getattr(one.seen, kind) for one in found))
+        for kind in ("answered", "degraded", "failed")
+    )
+    return part, str(len(found)), back, *counts
+
+
+@contextmanager
+def _writer(scene: Scene, bundle: Bundle) -> Iterator[httpx.Client]:
+    """Hand documents in from a pod, for the length of a block."""
+    api = scene.kubectl.get("deployment", f"{bundle.name}-api")
+    image = api["spec"]["template"]["spec"]["containers"][0]["image"]
+    environment = {
+        "URL": f"http://{bundle.name}-api:{PORT}",
+        "API_KEY": bundle.api_key(),
+        "COLLECTION": _COLLECTION,
+    }
+    scene.kubectl.apply(*program("writer", image=image, environment=environment))
+    scene.kubectl("wait", "--for=condition=Ready", "pod/writer", "--timeout=60s", timeout=70)
+    with (
+        scene.kubectl.port_forward("pod/writer", PORT) as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
+        yield client
+    scene.kubectl("delete", "pod,service,configmap", "writer", "--now")
+
+
+def _master(bundle: Bundle) -> str | None:
+    """Name of the pod whose Redis is the master; None while there is none."""
+    for pod in bundle.pods("cache"):
+        command = ("exec", pod, "-c", "redis", "--", "sh", "-c", "redis-cli role | head -1")
+        try:
+            if bundle.kubectl(*command).strip() == "master":
+                return pod
+        except AssertionError:  # it is on its way
+            continue
+    return None
+
+
+def _look_for_documents(result: Result, bundle: Bundle, written: Json) -> None:
+    """Every accepted document must be there, once, as soon as the queue is empty."""
+    with bundle.api() as api:
+
+        def empty() -> bool:
+            parts = api.client.get("/health", headers=api.headers).json()["parts"]
+            return bool(parts["jobs"].get("pending") == 0)
+
+        eventually(empty, what="all jobs are done", timeout=300, interval=2)
+        ids = list(_ids(api))
+        state = api.client.get(f"/collections/{_COLLECTION}", headers=api.headers).json()
+    accepted = written["accepted"]
+    there = len(set(ids) & {f"note-{number}" for number in range(accepted)})
+    twice = (len(ids) - len(set(ids))) + (state["chunks"] - len(set(ids)))
+    say(f"  written: {written}; there {there}, chunks {state['chunks']}")
+    refused = written["attempts"] - accepted // 5
+    result.rows.append(
+        ("documents accepted", str(accepted), f"{refused} batches sent again", "", "", "")
+    )
+    result.rows.append(("documents found", str(there), f"{twice} twice", "", "", ""))
+    result.must(there == accepted, f"{accepted - there} accepted documents are not there")
+    result.must(twice == 0, f"{twice} documents are there twice")
+
+
+def _ids(api: Api) -> Iterator[str]:
+    path, page = f"/collections/{_COLLECTION}/documents?limit=1000", None
+    while True:
+        more = f"&page={page}" if page else ""
+        found = api.client.get(f"{path}{more}", headers=api.headers).raise_for_status().json()
+        yield from (document["id"] for document in found["documents"])
+        page = found["next_page"]
+        if page is None:
+            return
