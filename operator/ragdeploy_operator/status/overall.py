@@ -10,7 +10,7 @@ from ragdeploy_operator.status.facts import Facts
 from ragdeploy_operator.status.finding import Finding, News, bad, good
 from ragdeploy_operator.status.parts import API, CACHE, INDEXER, SECRETS, VECTOR_STORE, type_of
 from ragdeploy_operator.status.rollout import rollout
-from ragdeploy_operator.status.trouble import is_running
+from ragdeploy_operator.status.trouble import PODS_REFUSED, is_running
 
 READY, RECONCILING, STALLED = "Ready", "Reconciling", "Stalled"
 SUSPENDED, PAUSED = "Suspended", "Paused"
@@ -60,7 +60,10 @@ def refused(error: Invalid, *, was_ready: bool) -> Iterator[Finding]:
 
 
 def _ready(facts: Facts, parts: dict[str, Finding], stalled: Finding) -> Finding:
-    broken = next((parts[kind] for kind in _REQUIRED if not parts[kind].holds), None)
+    down = [parts[kind] for kind in _REQUIRED if not parts[kind].holds]
+    # Only a Deployment tells that its pods are refused; a StatefulSet just has none.
+    refused = (part for part in down if part.reason == PODS_REFUSED)
+    broken = next(refused, down[0] if down else None)
     if broken is None:
         words = f"Questions are answered at {facts.address}."
         if not parts[INDEXER].holds:

@@ -148,7 +148,7 @@ def _serving(facts: Facts, part: Part, kind: str, state: Rollout, cause: Trouble
 def _cause(facts: Facts, part: Part, state: Rollout) -> Trouble | None:
     if state.failure:
         return Trouble(
-            reason="PodsRefused",
+            reason=trouble.PODS_REFUSED,
             message=f"No more pods of {part.workload} {part.name} can be made: "
             f"{state.failure.rstrip('.')}. Raise the quota or fix the policy that refuses them.",
         )

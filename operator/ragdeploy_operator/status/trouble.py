@@ -15,6 +15,9 @@ from ragdeploy_operator.objects import Json
 NOT_READY = "NotReady"
 """Reason of the trouble that a pod runs and its readiness probe fails."""
 
+PODS_REFUSED = "PodsRefused"
+"""Reason of the trouble that no more pods can be made: a quota, or a policy."""
+
 WAITING_FOR_STORE = "WaitingForStore"
 """The same, while the vector store that it needs has no ready pod: it tells what is the matter."""
 

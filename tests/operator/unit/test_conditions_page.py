@@ -10,6 +10,7 @@ from pathlib import Path
 import ragdeploy_operator
 from ragdeploy_operator import status
 from ragdeploy_operator.errors import Invalid, NotOwned, Transient
+from ragdeploy_operator.status import trouble
 
 PACKAGE = Path(ragdeploy_operator.__file__).parent
 PAGE = Path(__file__).parents[3] / "docs" / "conditions.md"
@@ -30,6 +31,7 @@ def reasons() -> Iterator[str]:
     yield Transient("").reason
     yield Invalid("").reason
     yield NotOwned("").reason
+    yield from (trouble.NOT_READY, trouble.PODS_REFUSED, trouble.WAITING_FOR_STORE)
 
 
 def _words(node: ast.expr) -> Iterator[str]:
@@ -40,6 +42,7 @@ def _words(node: ast.expr) -> Iterator[str]:
 
 def test_every_reason_is_on_the_page() -> None:
     found = set(reasons()) - {"Warning", "Normal", "Repaired"}
+    found -= {"NoCluster"}  # told by `ragdeploy plan` alone
     assert len(found) > 30
     named = set(re.findall(r"`([A-Z]\w+)`", PAGE.read_text()))
     assert found - named == set()

@@ -42,3 +42,15 @@ def test_an_external_store_that_the_service_does_not_reach_is_no_ready_store() -
     assert (away.reason, away.holds) == ("Unreachable", False)
     assert "http://milvus.test:19530" in away.message
     assert "The vector store does not answer (size)." in away.message
+
+
+def test_a_refusal_of_pods_is_the_reason_before_a_part_that_has_none_for_want_of_it() -> None:
+    """A StatefulSet does not say that a quota is full; the Deployment beside it does."""
+    waiting = status.finding.bad("VectorStoreReady", "Starting", "It has no pods yet.")
+    refused = status.finding.bad("ApiReady", "PodsRefused", "The quota is full.")
+    fine = [
+        status.finding.good(kind, "Available", "Fine.") for kind in ("CacheReady", "IndexerReady")
+    ]
+    found = status.overall.findings(Facts(resource=parsed()), [waiting, refused, *fine])
+    ready = next(one for one in found if one.type == "Ready")
+    assert (ready.reason, ready.message) == ("PodsRefused", "The quota is full.")
