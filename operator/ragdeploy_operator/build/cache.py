@@ -5,7 +5,15 @@ from __future__ import annotations
 from ragdeploy_operator.api import RagDeployment
 from ragdeploy_operator.api.quantity import number
 from ragdeploy_operator.api.workloads import ManagedCache
-from ragdeploy_operator.build import names, placement, pods, sentinel, services, stateful
+from ragdeploy_operator.build import (
+    disruption,
+    names,
+    placement,
+    pods,
+    sentinel,
+    services,
+    stateful,
+)
 from ragdeploy_operator.build.checksum import checksum
 from ragdeploy_operator.build.context import BuildContext
 from ragdeploy_operator.build.credentials import (
@@ -96,19 +104,7 @@ def _disruption_budget(resource: RagDeployment, name: str, managed: ManagedCache
     """Let one Redis at a time be drained, or the Sentinels would lose their majority."""
     if not _is_watched(managed):
         return []
-    return [
-        manifest(
-            resource,
-            api_version="policy/v1",
-            kind="PodDisruptionBudget",
-            name=name,
-            component=COMPONENT,
-            spec={
-                "maxUnavailable": 1,
-                "selector": {"matchLabels": names.selector(resource.name, COMPONENT)},
-            },
-        )
-    ]
+    return [disruption.budget(resource, COMPONENT, name=name, max_unavailable=1)]
 
 
 def _config_map(resource: RagDeployment, name: str, managed: ManagedCache) -> Manifest:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ragdeploy_operator.api import RagDeployment
 from ragdeploy_operator.api.application import Workload
-from ragdeploy_operator.build import names
+from ragdeploy_operator.build import disruption, names
 from ragdeploy_operator.build.manifest import Manifest, manifest
 
 
@@ -69,23 +69,8 @@ def _autoscaler(
 def _disruption_budget(
     resource: RagDeployment, component: names.Component, name: str, workload: Workload
 ) -> Iterator[Manifest]:
-    """Let nodes be drained one pod at a time, unless the resource says otherwise.
-
-    Counted in pods that may be missing, so that a single pod can still be
-    moved; and pods that are not ready never hold up a drain.
-    """
-    budget = workload.pod_disruption_budget
-    if not budget.enabled:
-        return
-    yield manifest(
-        resource,
-        api_version="policy/v1",
-        kind="PodDisruptionBudget",
-        name=name,
-        component=component,
-        spec={
-            "maxUnavailable": budget.max_unavailable,
-            "selector": {"matchLabels": names.selector(resource.name, component)},
-            "unhealthyPodEvictionPolicy": "AlwaysAllow",
-        },
-    )
+    wanted = workload.pod_disruption_budget
+    if wanted.enabled:
+        yield disruption.budget(
+            resource, component, name=name, max_unavailable=wanted.max_unavailable
+        )
