@@ -29,7 +29,8 @@ class Finding:
     """What one fault did.
 
     Attributes:
-        recovered: Seconds until as many pods were ready as before; None if it took too long.
+        recovered: Seconds until as many pods were ready as before and questions were answered;
+            None if it took too long.
         seen: What became of the questions from before it until a while after.
     """
 
@@ -56,8 +57,8 @@ class Drill:
     Attributes:
         kubectl: In the namespace of the application.
         name: The application.
-        hard: Whether pods are killed; otherwise they are asked to end, as on a drained node.
-        patience: Seconds within which as many pods must be ready as before.
+        hard: Whether pods are killed after a second; otherwise they may end as on a drained node.
+        patience: Seconds within which all must be as before.
     """
 
     kubectl: Kubectl
@@ -92,18 +93,30 @@ class Drill:
         name = before[victim]["metadata"]["name"]
         first = prober.wait(_BEFORE)
         began = time.monotonic()
-        how = ("--grace-period=0", "--force") if self.hard else ()
+        # not --force: that takes the pod out of the list, and lets its containers run on
+        how = ("--now",) if self.hard else ()
         self.kubectl("delete", "pod", name, "--wait=false", *how)
-        recovered = self._replaced(part, victim, ready=len(before), began=began)
+        recovered = None
+        if self._replaced(part, victim, ready=len(before), began=began):
+            recovered = self._answering(prober, began=began)
         last = prober.wait(_AFTER)
         return Finding(part=part, pod=name, recovered=recovered, seen=prober.seen(first, last))
 
-    def _replaced(self, part: str, victim: str, *, ready: int, began: float) -> float | None:
-        while (passed := time.monotonic() - began) < self.patience:
+    def _replaced(self, part: str, victim: str, *, ready: int, began: float) -> bool:
+        while time.monotonic() - began < self.patience:
             now = self._pods(part)
             if victim not in now and len(now) >= ready:
-                return passed
+                return True
             time.sleep(0.5)
+        return False
+
+    def _answering(self, prober: Prober, *, began: float) -> float | None:
+        """Wait for answers without a failure: a pod that is ready may still load what it needs."""
+        while (passed := time.monotonic() - began) < self.patience:
+            last = prober.wait(1)
+            seen = prober.seen(last - 1, last)
+            if seen.answered + seen.degraded + seen.limited and not seen.failed:
+                return passed
         return None
 
     def _pods(self, part: str) -> dict[str, Json]:

@@ -209,10 +209,11 @@ def drill(
     ] = "What is this collection about?",
     rate: Annotated[float, typer.Option(help="Questions a second.", min=0.1)] = 2,
     hard: Annotated[
-        bool, typer.Option("--hard", help="Kill the pods; else they are asked to end, as by drain.")
+        bool,
+        typer.Option("--hard", help="Kill pods after a second; else they may end, as by drain."),
     ] = False,
     patience: Annotated[
-        float, typer.Option(help="Seconds within which all pods must be ready again.")
+        float, typer.Option(help="Seconds within which all must be as before.")
     ] = 300,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether to begin.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

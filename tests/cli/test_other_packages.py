@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 _PROGRAM = "import sys; {before}; sys.argv = ['ragdeploy', '--help']; " + (
-    "from ragdeploy_service.cli import main; main()"
+    "from ragdeploy_service.cli.main import main; main()"
 )
 
 

@@ -80,6 +80,17 @@ def test_a_plan_takes_the_namespace_of_the_command_line(rag, namespace, tmp_path
     assert f"{namespace}/new" in told.stdout
 
 
+def test_without_a_cluster_there_is_a_sentence_and_no_traceback(rag, tmp_path):
+    file = tmp_path / "new.yaml"
+    file.write_text(
+        "apiVersion: ragdeploy.io/v1alpha1\nkind: RagDeployment\nmetadata: {name: new}\n"
+    )
+    told = rag("--kubeconfig", str(tmp_path / "absent"), "plan", "--filename", str(file))
+    assert told.returncode == 1
+    assert "No cluster is known: " in told.stderr
+    assert "Traceback" not in told.stderr
+
+
 def test_a_drill_does_not_begin_where_something_is_wrong_already(rag, bundle):  # noqa: F811
     bundle().wait_children()
     drill = rag("drill", "docs", "--yes")

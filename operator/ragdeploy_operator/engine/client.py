@@ -22,6 +22,7 @@ from kubernetes.aio.config.config_exception import ConfigException
 from kubernetes.aio.dynamic import DynamicClient
 
 from ragdeploy_operator.engine.errors import ApiError
+from ragdeploy_operator.errors import Transient
 from ragdeploy_operator.objects import Json, Kind, Selection
 
 FIELD_MANAGER = "ragdeploy-operator"
@@ -52,13 +53,23 @@ async def load_configuration(context: str | None = None) -> Configuration:
 
     Args:
         context: One of the kubeconfig's, if not the current one.
+
+    Raises:
+        Transient: none of them can be used; the message says why.
     """
     configuration = Configuration()
     configuration.connection_pool_maxsize = 0  # no limit: every watch holds a connection
-    if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
-        config.load_incluster_config(client_configuration=configuration)
-    else:
-        await config.load_kube_config(client_configuration=configuration, context=context)
+    try:
+        if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            await config.load_kube_config(client_configuration=configuration, context=context)
+    except ConfigException as error:
+        raise Transient(
+            f"No cluster is known: {str(error).rstrip('.')}. Set KUBECONFIG, or choose a context "
+            "with `kubectl config use-context`.",
+            reason="NoCluster",
+        ) from error
     return configuration
 
 

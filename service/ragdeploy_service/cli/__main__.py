@@ -1,5 +1,5 @@
 """Lets ``python -m ragdeploy_service.cli`` run the command."""
 
-from ragdeploy_service.cli import main
+from ragdeploy_service.cli.main import main
 
 main()
