@@ -17,7 +17,8 @@ _COMMAND = Path(sys.executable).with_name("ragdeploy")
 
 # What a process needs of the machine. Nothing else is passed on, so that a key or a
 # proxy in the environment of whoever runs the tests cannot change what they see.
-_INHERITED = ("HOME", "PATH", "LANG", "TMPDIR", "XDG_CACHE_HOME", "SSL_CERT_FILE")
+# PYTHONPATH for tools/rebuild_traps.py, which runs the tests on a changed copy.
+_INHERITED = ("HOME", "PATH", "PYTHONPATH", "LANG", "TMPDIR", "XDG_CACHE_HOME", "SSL_CERT_FILE")
 
 
 class ServiceProcess:

@@ -20,7 +20,8 @@ def failing(error):
 
 async def test_a_call_without_end_is_given_up():
     with pytest.raises(VectorStoreUnavailable, match=r"within 0\.01 s \(search\)"):
-        await within(0.01, "search", asyncio.Event().wait)
+        async with asyncio.timeout(30):  # so that a call that is not given up fails here
+            await within(0.01, "search", asyncio.Event().wait)
 
 
 async def test_a_call_that_grpc_broke_off_is_an_outage_and_no_cancellation():

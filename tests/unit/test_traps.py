@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 from pathlib import Path
 
 import pytest
 from starlette.middleware.base import BaseHTTPMiddleware
 
+from ragdeploy_service import openapi
 from ragdeploy_service.app import create_app
 from ragdeploy_service.settings import ServiceSettings
 
@@ -41,7 +41,7 @@ def test_every_layer_of_the_app_is_pure_asgi():
 
 
 def test_no_field_of_a_request_is_an_address_or_a_path():
-    document = json.loads((ROOT / "service" / "openapi.json").read_text("utf-8"))
+    document = openapi.document()
     requests = [name for name in document["components"]["schemas"] if name.endswith("Request")]
     assert requests
     words = {"url", "uri", "path", "file", "dir", "folder", "host", "endpoint"}
