@@ -13,7 +13,7 @@ from ragdeploy_kubectl.prober import Prober
 from tests.e2e.bundle import Bundle
 from tests.support.waiting import eventually
 
-_CALM_RATE, _SURGE_RATE = 5.0, 55.0
+_CALM_RATE, _SURGE_RATE = 5.0, 95.0
 _CALM, _SURGE = 30, 240
 _MOST = 3
 _RECOVERED_MS = 1000.0
@@ -60,7 +60,7 @@ class _Timeline:
 
 
 def autoscaling(scene: Scene) -> Result:
-    """One pod with a part of a core, five questions a second, then sixty, then five again."""
+    """One pod with a part of a core, five questions a second, then a hundred, then five again."""
     result = Result(
         "Autoscaling under load", ("moment", "after", "pods", "slowest answer", "failed")
     )
@@ -70,22 +70,25 @@ def autoscaling(scene: Scene) -> Result:
         stack.callback(timeline.stop.set)
         threading.Thread(target=timeline.look, daemon=True).start()
         calm = stack.enter_context(scene.asking(bundle, rate=_CALM_RATE, suffix="calm"))
+        # A pod's start takes as much processor time as the autoscaler adds a pod for.
+        say("  waiting for one pod")
+        eventually(lambda: timeline.ready() == 1, what="one pod", timeout=_SURGE * 2, interval=1)
         first = len(calm.lines)
         timeline.began, started = time.monotonic(), first
         timeline.pods.clear()
         _row(result, "before", timeline, calm, first, calm.wait(_CALM))
         with scene.asking(bundle, rate=_SURGE_RATE, clients=32, suffix="surge") as surge:
-            surged, first = timeline.now(), len(calm.lines)
+            surged = timeline.now()
             say(f"  {_CALM_RATE + _SURGE_RATE:g} questions a second")
             eventually(
                 lambda: timeline.ready() == _MOST, what=f"{_MOST} pods", timeout=_SURGE, interval=1
             )
             scaled = timeline.now() - surged
-            _row(result, f"load up, until {_MOST} pods", timeline, calm, first, len(calm.lines))
-            recovered = _until_quick(calm, timeline) - surged
-            first = len(calm.lines)
-            calm.wait(60)
-            _row(result, "load up, recovered", timeline, calm, first, len(calm.lines))
+            first = len(surge.lines)
+            _row(result, f"load up, until {_MOST} pods", timeline, surge, 0, first)
+            recovered = _until_quick(surge, timeline) - surged
+            first = len(surge.lines)
+            _row(result, "load up, recovered", timeline, surge, first, surge.wait(60))
             surge_line, surge_began = surge, surged
         fell, first = timeline.now(), len(calm.lines)
         say(f"  {_CALM_RATE:g} questions a second")

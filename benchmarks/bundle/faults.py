@@ -31,7 +31,7 @@ _NOTICED_MAY_BE = {Component.VECTOR_STORE}
 def faults(scene: Scene, *, minutes: float, seed: int) -> Result:
     """Kill for some minutes, then look for every document that was accepted."""
     headings = ("part", "killed", "back after, median / longest", "answered", "degraded", "failed")
-    note = f"{_RATE:g} questions a second, seed {seed}; pods are killed without a warning"
+    note = f"{_RATE:g} questions a second, seed {seed}; pods have one second to end"
     result = Result("Faults", headings, note=note)
     bundle = scene.deploy(
         "broken",
