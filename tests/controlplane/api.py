@@ -194,6 +194,15 @@ class Api:
             kind = Kind(f"{spec['group']}/{version['name']}", spec["names"]["kind"])
             eventually(partial(self._discovers, kind), what=f"{kind.kind} served")
 
+    def undefine(self, definition: Object) -> None:
+        """Delete a CustomResourceDefinition and return once it is gone.
+
+        Until then it refuses new objects, and applied anew it would go all the same.
+        """
+        name = definition["metadata"]["name"]
+        self.delete(CUSTOM_RESOURCE_DEFINITION, name)
+        self.wait_gone(CUSTOM_RESOURCE_DEFINITION, name)
+
     # ---- plumbing ----
     def path(
         self,

@@ -6,7 +6,6 @@ import pytest
 
 from tests.controlplane.kinds import (
     CONFIG_MAP,
-    CUSTOM_RESOURCE_DEFINITION,
     DEPLOYMENT,
     HORIZONTAL_POD_AUTOSCALER,
     NETWORK_POLICY,
@@ -142,7 +141,7 @@ def test_service_monitors_are_made_once_their_kind_is_installed(cluster, operato
             one.wait_child(SERVICE_MONITOR, "api")
             one.wait_condition("MonitoringReady", "True")
     finally:
-        cluster.api.delete(CUSTOM_RESOURCE_DEFINITION, SERVICE_MONITORS["metadata"]["name"])
+        cluster.api.undefine(SERVICE_MONITORS)
     picky.wait_condition("MonitoringReady", "False", reason="KindMissing")
 
 

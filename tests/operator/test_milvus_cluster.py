@@ -4,7 +4,6 @@ import pytest
 
 from tests.controlplane.api import ApiError
 from tests.controlplane.kinds import (
-    CUSTOM_RESOURCE_DEFINITION,
     DEPLOYMENT,
     MILVUS,
     STATEFUL_SET,
@@ -19,7 +18,7 @@ CLUSTER = {"managed": {"mode": "cluster"}}
 def installed(cluster):
     cluster.api.define(MILVUSES)
     yield
-    cluster.api.delete(CUSTOM_RESOURCE_DEFINITION, MILVUSES["metadata"]["name"])
+    cluster.api.undefine(MILVUSES)
 
 
 def tell(cluster, namespace, state, **condition):
@@ -41,7 +40,7 @@ def test_without_the_milvus_operator_that_is_said_and_its_arrival_noticed(
         cluster.api.wait_for(MILVUS, "docs", namespace=namespace)
         docs.wait_condition("VectorStoreReady", "False", reason="Starting")
     finally:
-        cluster.api.delete(CUSTOM_RESOURCE_DEFINITION, MILVUSES["metadata"]["name"])
+        cluster.api.undefine(MILVUSES)
     docs.wait_condition("VectorStoreReady", "False", reason="KindMissing")
     assert operator.process.running
 

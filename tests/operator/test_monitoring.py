@@ -4,7 +4,6 @@ import pytest
 
 from tests.controlplane.kinds import (
     CONFIG_MAP,
-    CUSTOM_RESOURCE_DEFINITION,
     PROMETHEUS_RULE,
     SERVICE_MONITOR,
 )
@@ -40,7 +39,7 @@ def test_each_kind_of_the_prometheus_operator_is_used_once_it_is_there(cluster, 
         )
     finally:
         for definition in (PROMETHEUS_RULES, SERVICE_MONITORS):
-            cluster.api.delete(CUSTOM_RESOURCE_DEFINITION, definition["metadata"]["name"])
+            cluster.api.undefine(definition)
     picky.wait_condition("MonitoringReady", "False", reason="KindMissing", timeout=60)
 
 

@@ -1,7 +1,6 @@
 """How callers outside the cluster come to the API, and what is told of it."""
 
 from tests.controlplane.kinds import (
-    CUSTOM_RESOURCE_DEFINITION,
     HTTP_ROUTE,
     INGRESS,
     NETWORK_POLICY,
@@ -76,7 +75,7 @@ def test_a_route_is_made_once_the_gateway_api_is_installed(cluster, operator, bu
         docs.apply(network=GATEWAY)
         docs.wait_child(HTTP_ROUTE, "api")
     finally:
-        cluster.api.delete(CUSTOM_RESOURCE_DEFINITION, HTTP_ROUTES["metadata"]["name"])
+        cluster.api.undefine(HTTP_ROUTES)
     docs.wait_condition("NetworkReady", "False", reason="KindMissing", timeout=60)
     assert operator.process.running
 

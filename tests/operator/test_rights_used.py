@@ -5,7 +5,6 @@ import pytest
 from ragdeploy_operator import rbac
 from tests.controlplane.kinds import (
     CONFIG_MAP,
-    CUSTOM_RESOURCE_DEFINITION,
     DEPLOYMENT,
     MILVUS,
     PERSISTENT_VOLUME_CLAIM,
@@ -71,7 +70,7 @@ def test_every_right_that_is_shipped_is_used(cluster, tmp_path, namespace):
             live_a_life(cluster, operator, Bundle(cluster, namespace))
     finally:
         for definition in OTHERS:
-            cluster.api.delete(CUSTOM_RESOURCE_DEFINITION, definition["metadata"]["name"])
+            cluster.api.undefine(definition)
     entries = cluster.audit.since(before).by(USER)
     used = {
         (entry.group, entry.path, entry.verb)
