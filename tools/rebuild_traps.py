@@ -95,7 +95,7 @@ TRAPS = (
         "rag/answering/pipeline.py",
         "        if question.min_epoch is not None:",
         "        if question.min_epoch == -1:",
-        ("tests/service/test_jobs.py", "tests/service/test_ladder.py"),
+        ("tests/service/test_job_control.py",),
     ),
     Trap(
         "a flush for each insert",
@@ -195,10 +195,10 @@ TRAPS = (
     ),
     Trap(
         "the client has left and the language model goes on",
-        "rag/answering/streaming.py",
-        "        task.cancel()",
-        "        task.done()",
-        ("tests/service/test_streaming.py",),
+        "rag/concurrency/single_flight.py",
+        "                flight.task.cancel()",
+        "                flight.task.done()",
+        ("tests/service/test_streaming.py::test_who_leaves_takes_the_call_of_the_model_with_them",),
     ),
     Trap(
         "prompt injection",
