@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,15 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tools.build import BIN, build
+from tools.build import find
 
 
 @pytest.fixture(scope="session")
 def kubectl() -> Path:
-    if on_path := shutil.which("kubectl"):
-        return Path(on_path)
-    there = BIN / "kubectl"
-    return there if there.exists() else build("kubectl", to=BIN)
+    return find("kubectl")
 
 
 @pytest.fixture
