@@ -13,6 +13,11 @@ from tests.controlplane.api import Object
 from tools.build import find
 
 CHART = Path(__file__).parents[2] / "charts/ragdeploy-operator"
+PREVIOUS = Path(__file__).with_name("previous") / "ragdeploy-operator-0.1.0.tgz"
+"""The chart before the last change of its CustomResourceDefinition, as ``helm package`` made it.
+
+Renew it with each release.
+"""
 
 
 class HelmRefused(Exception):
@@ -25,17 +30,18 @@ class Chart:
 
     helm: Path
 
-    def text(self, *arguments: str) -> str:
+    def text(self, *arguments: str, chart: Path = CHART) -> str:
         """Render it as YAML.
 
         Raises:
             HelmRefused: the values are wrong.
         """
-        return self._run("template", *arguments)
+        return self._run("template", *arguments, chart=chart)
 
-    def objects(self, *arguments: str) -> list[Object]:
-        """Render it as objects."""
-        return [found for found in yaml.safe_load_all(self.text(*arguments)) if found]
+    def objects(self, *arguments: str, chart: Path = CHART) -> list[Object]:
+        """Render it, or another, as objects."""
+        text = self.text(*arguments, chart=chart)
+        return [found for found in yaml.safe_load_all(text) if found]
 
     def one(self, kind: str, *arguments: str) -> Object:
         """Render it and return the only object of a kind."""
@@ -46,12 +52,12 @@ class Chart:
         """Return what a person reads after the installation."""
         return self._run("install", "--dry-run=client", *arguments).partition("NOTES:\n")[2]
 
-    def _run(self, verb: str, *arguments: str) -> str:
+    def _run(self, verb: str, *arguments: str, chart: Path = CHART) -> str:
         command = [
             str(self.helm),
             verb,
             "ragdeploy",
-            str(CHART),
+            str(chart),
             "--namespace=ragdeploy-system",
             *arguments,
         ]
