@@ -94,3 +94,28 @@ async def test_a_fifth_of_all_calls_fails_and_all_is_done_in_the_end(cluster, na
         docs.apply(**EDIT)
         await engine.until(lambda: not list(faults(docs)), what="the edit")
     assert docs.condition("Stalled")["status"] == "False"
+
+
+@pytest.mark.behaviour(43)
+async def test_one_resource_that_always_fails_does_not_slow_a_hundred_others(cluster, namespace):
+    others = [Bundle(cluster, namespace, f"well-{number}") for number in range(100)]
+    poison = Bundle(cluster, namespace, "poison").apply(**FEW)
+    refused = True
+
+    def poisoned(name, _number):
+        return DEAD if refused and name == "poison" else None
+
+    async with running(cluster, before=poisoned) as engine:
+        calls = engine.client.calls
+        await engine.until(lambda: calls["poison"] > 1, what="the one to have failed")
+        for bundle in others:
+            bundle.apply(**FEW)
+        for bundle in others:  # by now most are done
+            await engine.until(
+                lambda: not list(faults(bundle)),  # noqa: B023
+                what="the children of all others as they are built",
+            )
+        # nobody had to be asked for twice on its account, and it has not taken their turns
+        assert calls["poison"] < len(others)
+        refused = False
+        await engine.until(lambda: not list(faults(poison)), what="the one to be well again")
