@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -95,13 +97,11 @@ def query(
     api_key: ApiKey = None,
 ) -> None:
     """Ask an application a question."""
-    kubectl: Kubectl = ctx.obj
-    resource = kubectl.resource(name)
-    with kubectl.forwarded(resource) as url:
+    with _reached(ctx, name, api_key) as (url, key):
         asking.ask(
             question,
             url=url,
-            api_key=api_key or kubectl.api_key(resource),
+            api_key=key,
             collection=collection,
             top_k=None,
             cache=True,
@@ -119,17 +119,24 @@ def ingest(
     api_key: ApiKey = None,
 ) -> None:
     """Index files into an application; what has not changed is passed over."""
-    kubectl: Kubectl = ctx.obj
-    resource = kubectl.resource(name)
-    with kubectl.forwarded(resource) as url:
+    with _reached(ctx, name, api_key) as (url, key):
         indexing.index(
             paths,
             url=url,
-            api_key=api_key or kubectl.api_key(resource),
+            api_key=key,
             collection=collection,
             exclude=None,
             anew=False,
         )
+
+
+@contextmanager
+def _reached(ctx: Context, name: str, api_key: str | None) -> Iterator[tuple[str, str | None]]:
+    """URL of an application, and the key that was given or is found."""
+    kubectl: Kubectl = ctx.obj
+    resource = kubectl.resource(name)
+    with kubectl.forwarded(resource) as url:
+        yield url, api_key or kubectl.api_key(resource)
 
 
 @app.command()
