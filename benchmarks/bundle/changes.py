@@ -6,9 +6,12 @@ import json
 import time
 from collections.abc import Callable
 
+import httpx
+
 from benchmarks.bundle.nodes import image_under_another_tag
 from benchmarks.bundle.scene import Result, Scene, outcome, say
 from tests.e2e.bundle import Bundle
+from tests.e2e.in_cluster import PORT
 from tests.e2e.in_cluster.llm import API_KEY
 from tests.e2e.kubectl import Json
 from tests.support.waiting import eventually
@@ -71,9 +74,15 @@ def _image(scene: Scene, bundle: Bundle) -> None:
 
 def _secret(scene: Scene) -> None:
     """Give the LLM's key another value."""
-    patch: Json = {"stringData": {"api-key": f"{API_KEY}-renewed"}}
+    renewed = f"{API_KEY}-renewed"
+    patch: Json = {"stringData": {"api-key": renewed}}
     scene.kubectl("patch", "secret", "llm", "--type=merge", f"--patch={json.dumps(patch)}")
-    time.sleep(3)  # for the operator to have heard of it; settled before that means nothing
+    with scene.kubectl.port_forward("pod/llm", PORT) as url:
+
+        def used_by_all() -> bool:
+            return set(httpx.get(f"{url}/keys").json()) == {renewed}
+
+        eventually(used_by_all, what="all pods have the new key", timeout=180, interval=1)
 
 
 def _resources(bundle: Bundle) -> None:
@@ -90,7 +99,7 @@ def _restart(bundle: Bundle) -> None:
 
 def _kill(bundle: Bundle) -> None:
     victim = bundle.pods("api")[0]
-    bundle.kubectl("delete", "pod", victim, "--grace-period=0", "--force")
+    bundle.kubectl("delete", "pod", victim, "--now")
     eventually(lambda: _ready(bundle) == 2, what="both API pods", timeout=120, interval=0.5)
 
 
@@ -120,10 +129,16 @@ def _drain(bundle: Bundle) -> None:
 
 def _kill_operator(scene: Scene) -> None:
     ours = "--selector=app.kubernetes.io/component=operator"
-    scene.operator("delete", "pods", ours, "--grace-period=0", "--force")
+    before = {pod["metadata"]["name"] for pod in scene.operator.list("pods")}
+    scene.operator("delete", "pods", ours, "--now")
     wait = ("wait", "--for=condition=Available", "deployment", "--all", "--timeout=120s")
-    time.sleep(1)
     scene.operator(*wait, timeout=130)
+
+    def leads() -> bool:
+        [lease] = scene.operator.list("leases")
+        return lease["spec"].get("holderIdentity", "").split("_")[0] not in before
+
+    eventually(leads, what="a new pod leads", timeout=120, interval=0.5)
 
 
 def _until_new(bundle: Bundle, *, old: set[str]) -> None:

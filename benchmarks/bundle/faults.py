@@ -54,8 +54,6 @@ def faults(scene: Scene, *, minutes: float, seed: int) -> Result:
             time.sleep(chance.uniform(*_PAUSE))
         written = writer.post("/stop").raise_for_status().json()
         whole = prober.seen()
-        time.sleep(2)
-        written = writer.get("/").raise_for_status().json()
     for part, found in findings.items():
         result.rows.append(_row(part, found))
         never = sum(one.recovered is None for one in found)
@@ -96,7 +94,7 @@ def _writer(scene: Scene, bundle: Bundle) -> Iterator[httpx.Client]:
     scene.kubectl("wait", "--for=condition=Ready", "pod/writer", "--timeout=60s", timeout=70)
     with (
         scene.kubectl.port_forward("pod/writer", PORT) as url,
-        httpx.Client(base_url=url, timeout=30) as client,
+        httpx.Client(base_url=url, timeout=120) as client,
     ):
         yield client
     scene.kubectl("delete", "pod,service,configmap", "writer", "--now")

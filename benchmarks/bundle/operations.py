@@ -172,14 +172,7 @@ def _suspend(bundle: Bundle) -> None:
 def _recreate(scene: Scene, bundle: Bundle) -> None:
     spec: Json = bundle.resource()["spec"]
     scene.remove(bundle)
-    scene.kubectl.apply(
-        {
-            "apiVersion": "ragdeploy.io/v1alpha1",
-            "kind": "RagDeployment",
-            "metadata": {"name": bundle.name},
-            "spec": {**spec, "persistentVolumeClaimPolicy": "Delete"},
-        }
-    )
+    bundle.apply({**spec, "persistentVolumeClaimPolicy": "Delete"})
     bundle.wait_until_ready()
     bundle.wait_until_settled()
 

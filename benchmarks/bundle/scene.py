@@ -88,14 +88,8 @@ class Scene:
             "persistentVolumeClaimPolicy": "Delete",
             **spec,
         }
-        resource = {
-            "apiVersion": "ragdeploy.io/v1alpha1",
-            "kind": "RagDeployment",
-            "metadata": {"name": name},
-            "spec": whole,
-        }
-        self.kubectl.apply(resource)
         bundle = Bundle(self.kubectl, name)
+        bundle.apply(whole)
         bundle.wait_until_ready()
         bundle.wait_until_settled(timeout=300)
         with bundle.api() as api:

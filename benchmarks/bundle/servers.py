@@ -29,8 +29,9 @@ def servers(scene: Scene) -> Result:
         one = 0.0
         for replicas in (1, 2, 3):
             bundle.edit({"api": {"replicas": replicas}})
-            time.sleep(2)
             bundle.wait_until_settled(timeout=240)
+            api = bundle.kubectl.get("deployment", f"{bundle.name}-api")
+            assert api["status"]["readyReplicas"] == replicas, api["status"]
             rate, busy, failed = _measure(scene, bundle)
             one = one or rate
             each = f"{limit} cores" if limit else "no limit"

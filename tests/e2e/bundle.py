@@ -41,6 +41,17 @@ class Bundle:
         found = self.kubectl.list("pods", selector=selector)
         return [p["metadata"]["name"] for p in found if "deletionTimestamp" not in p["metadata"]]
 
+    def apply(self, spec: Json) -> None:
+        """Apply the resource with a spec."""
+        self.kubectl.apply(
+            {
+                "apiVersion": "ragdeploy.io/v1alpha1",
+                "kind": "RagDeployment",
+                "metadata": {"name": self.name},
+                "spec": spec,
+            }
+        )
+
     def edit(self, spec: Json) -> None:
         """Merge a piece of spec into the resource."""
         patch = json.dumps({"spec": spec})

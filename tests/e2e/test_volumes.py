@@ -18,14 +18,7 @@ VOLUMES = [
 
 def test_volumes_are_kept_where_the_policy_says_so(kubectl: Kubectl) -> None:
     bundle = Bundle(kubectl, "kept")
-    kubectl.apply(
-        {
-            "apiVersion": "ragdeploy.io/v1alpha1",
-            "kind": "RagDeployment",
-            "metadata": {"name": "kept"},
-            "spec": {"persistentVolumeClaimPolicy": "Retain"},
-        }
-    )
+    bundle.apply({"persistentVolumeClaimPolicy": "Retain"})
 
     def bound() -> bool:
         claims = kubectl.list("persistentvolumeclaims", selector="ragdeploy.io/name=kept")

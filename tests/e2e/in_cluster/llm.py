@@ -6,6 +6,7 @@ It takes DELAY_MS for an answer, as a model takes its time.
 import asyncio
 import os
 import re
+from collections import deque
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,10 +17,14 @@ from starlette.routing import Route
 API_KEY = "sk-e2e"
 DELAY = int(os.environ.get("DELAY_MS", "0")) / 1000
 
+keys: deque[str] = deque(maxlen=50)
+
 
 async def chat(request: Request) -> JSONResponse:
     """Quote the first line of the prompt that speaks of what the question asks for."""
-    if not request.headers.get("authorization", "").startswith(f"Bearer {API_KEY}"):
+    key = request.headers.get("authorization", "").removeprefix("Bearer ")
+    keys.append(key)
+    if not key.startswith(API_KEY):
         return JSONResponse({"error": {"message": "Incorrect API key provided"}}, 401)
     body = await request.json()
     await asyncio.sleep(DELAY)
@@ -44,6 +49,14 @@ async def chat(request: Request) -> JSONResponse:
     )
 
 
+async def last_keys(request: Request) -> JSONResponse:
+    """Say with which keys the last questions came."""
+    return JSONResponse(list(keys))
+
+
 if __name__ == "__main__":
-    routes = [Route("/v1/chat/completions", chat, methods=["POST"])]
+    routes = [
+        Route("/v1/chat/completions", chat, methods=["POST"]),
+        Route("/keys", last_keys),
+    ]
     uvicorn.run(Starlette(routes=routes), host="0.0.0.0", port=8000)

@@ -26,6 +26,7 @@ accepted = 0
 attempts = 0
 refusals: Counter[str] = Counter()
 stopping = asyncio.Event()
+written = asyncio.Event()
 
 
 async def hand_in(client: httpx.AsyncClient, body: dict[str, object]) -> bool:
@@ -58,6 +59,7 @@ async def write() -> None:
             await asyncio.sleep(PAUSE)
         accepted += BATCH
         await asyncio.sleep(PAUSE)
+    written.set()
 
 
 async def count(request: Request) -> JSONResponse:
@@ -66,8 +68,9 @@ async def count(request: Request) -> JSONResponse:
 
 
 async def stop(request: Request) -> JSONResponse:
-    """Hand in no more."""
+    """Hand in no more, and answer when the last batch is accepted."""
     stopping.set()
+    await written.wait()
     return await count(request)
 
 
