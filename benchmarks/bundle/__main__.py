@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
+from benchmarks.bundle.alerting import alerting
 from benchmarks.bundle.autoscaling import autoscaling
 from benchmarks.bundle.changes import changes
 from benchmarks.bundle.faults import faults
@@ -29,6 +30,7 @@ def main() -> None:
         "drill": {
             "faults": partial(faults, minutes=options.minutes, seed=options.seed),
             "operations": operations,
+            "alerting": alerting,
         },
     }
     chosen = experiments[options.what]
