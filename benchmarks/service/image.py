@@ -54,10 +54,15 @@ def _size(image: str) -> int:
 
 def _start(image: str, store: str) -> float:
     port = free_port()
-    settings = {"RAG_PORT": port, "MILVUS_URI": store, "RAG_API_KEYS": "a-key-of-the-benchmark"}
+    settings = {
+        "RAG_PORT": port,
+        "MILVUS_URI": store,
+        "RAG_API_KEYS": "a-key-of-the-benchmark",
+        "RAG_DATA_DIR": "/tmp",
+    }
     environment = [f"--env={name}={value}" for name, value in settings.items()]
     began = time.monotonic()
-    command = ["docker", "run", "--detach", "--rm", "--network=host", "--read-only"]
+    command = ["docker", "run", "--detach", "--network=host", "--read-only"]
     done = subprocess.run(
         [*command, "--tmpfs=/tmp", *environment, image], capture_output=True, text=True, check=True
     )
@@ -70,7 +75,7 @@ def _start(image: str, store: str) -> float:
             time.sleep(0.01)
         return time.monotonic() - began
     finally:
-        subprocess.run(["docker", "kill", container], capture_output=True, check=False)
+        subprocess.run(["docker", "rm", "--force", container], capture_output=True, check=False)
 
 
 def _is_ready(port: int) -> bool:
