@@ -46,7 +46,7 @@ def alerting(scene: Scene) -> Result:
         alerts = prometheus.alerts_of(namespace)
         result.rows.append(("alerts on the application", str(len(alerts))))
         result.must(_ALERT in alerts, f"Prometheus has no {_ALERT}")
-        result.rows += _fire(scene, bundle, prometheus)
+        result.rows.extend(_fire(scene, bundle, prometheus))
     scene.remove(bundle)
     return result
 
