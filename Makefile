@@ -12,6 +12,7 @@ UV_VERSION ?= 0.13.9
 HADOLINT_VERSION ?= 2.15.1
 SHELLCHECK_VERSION ?= 0.11.0.1
 ZIZMOR_VERSION ?= 1.32.0
+CHECKOV_VERSION ?= 3.3.30
 # Milvus as one program from PyPI; the version is the server's own.
 MILVUS_PACKAGE_VERSION ?= 2.3.5
 PORT ?= 8000
@@ -121,6 +122,7 @@ check: $(VENV)/.dev $(CHART_TOOLS) ## Verify format, lint, types, import layers,
 	  operator/ragdeploy_operator/build/scripts/*.sh
 	@$(UV) tool run --quiet --from zizmor==$(ZIZMOR_VERSION) zizmor --quiet --offline .github/workflows >/dev/null || \
 	  { $(UV) tool run --from zizmor==$(ZIZMOR_VERSION) zizmor --offline .github/workflows; exit 1; }
+	@$(BIN)/python -m tools.security $(UV) tool run --quiet --from checkov==$(CHECKOV_VERSION) checkov
 	@$(foreach generator,$(GENERATORS),$(BIN)/python -m $(generator) --check;)
 
 .PHONY: generate

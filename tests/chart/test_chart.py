@@ -10,6 +10,7 @@ import yaml
 from ragdeploy_operator.settings import OperatorSettings
 from tests.chart.conftest import CHART, Chart, HelmRefused
 from tests.controlplane.api import Object
+from tests.operator.unit.resources import children
 
 CRD = (CHART.parents[1] / "manifests/crd/ragdeploy.io_ragdeployments.yaml").read_text()
 NAMESPACED = ("--values", str(CHART / "ci/namespaced-values.yaml"))
@@ -96,3 +97,23 @@ def test_one_replica_has_no_budget_that_would_block_a_drain(chart: Chart) -> Non
     kinds = {each["kind"] for each in chart.objects("--set", "replicas=1")}
     assert "PodDisruptionBudget" not in kinds
     assert chart.one("PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
+
+def test_a_network_policy_lets_through_what_the_operator_does_and_nothing_else(
+    chart: Chart,
+) -> None:
+    assert "NetworkPolicy" not in {each["kind"] for each in chart.objects()}  # as plugins differ
+    own_port = ("--set", "networkPolicy.enabled=true,networkPolicy.apiServerPorts={16443}")
+    policy = chart.one("NetworkPolicy", *own_port)["spec"]
+    labels = chart.one("Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+    assert [port["port"] for rule in policy["ingress"] for port in rule["ports"]] == ["http"]
+    names, api_server, applications = policy["egress"]
+    assert {port["port"] for port in names["ports"]} == {53}
+    assert api_server == {"ports": [{"port": 16443, "protocol": "TCP"}]}
+    api = children().pod_templates["docs-api"]
+    [peer] = applications["to"]
+    assert peer["podSelector"]["matchLabels"].items() <= api["metadata"]["labels"].items()
+    [container] = api["spec"]["containers"]
+    numbers = {port["containerPort"] for port in container["ports"]}
+    assert {port["port"] for port in applications["ports"]} == numbers
