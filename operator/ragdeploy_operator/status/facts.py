@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ragdeploy_operator.api import RagDeployment
 from ragdeploy_operator.build import api, names
-from ragdeploy_operator.errors import ReconcileError
+from ragdeploy_operator.errors import Invalid, NotOwned, ReconcileError
 from ragdeploy_operator.objects import Json, Missing, Observation, Ref
 from ragdeploy_operator.ownership import is_child
 from ragdeploy_operator.status.trouble import Part
@@ -46,6 +46,11 @@ class Facts:
     """What the service has indexed; None if it could not be asked."""
     leftovers: tuple[Ref, ...] = ()
     """Children that are not wanted any more, kept until the API does without them."""
+
+    @property
+    def refusal(self) -> Invalid | NotOwned | None:
+        """The fault, if only somebody who changes something can end it."""
+        return self.fault if isinstance(self.fault, Invalid | NotOwned) else None
 
     def child(self, kind: str, name: str) -> Json | None:
         """A child, if it is there and ours."""

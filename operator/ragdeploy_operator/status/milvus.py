@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ragdeploy_operator.build import milvus_cluster, names
-from ragdeploy_operator.errors import Invalid, NotOwned
 from ragdeploy_operator.objects import Json
 from ragdeploy_operator.status.facts import Facts
 from ragdeploy_operator.status.finding import Finding, News, bad, good
@@ -24,7 +23,7 @@ def finding(facts: Facts, kind: str) -> Finding:
             news=News.BAD,
         )
     found = facts.child(milvus_cluster.KIND, name)
-    if found is None and isinstance(facts.fault, NotOwned | Invalid):
+    if found is None and facts.refusal:
         return bad(kind, "HeldBack", f"Milvus {name} is not made until what Stalled tells is over.")
     if found is None:
         return bad(kind, "Creating", f"Milvus {name} is not there yet.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ragdeploy_operator.api import PAUSE
-from ragdeploy_operator.errors import Invalid, NotOwned
+from ragdeploy_operator.errors import Invalid
 from ragdeploy_operator.status.facts import Facts
 from ragdeploy_operator.status.finding import Finding, News, bad, good
 from ragdeploy_operator.status.parts import API, CACHE, INDEXER, SECRETS, VECTOR_STORE, type_of
@@ -88,8 +88,8 @@ def _suspended(facts: Facts) -> Finding:
 
 
 def _stalled(facts: Facts, parts: dict[str, Finding]) -> Finding:
-    if isinstance(facts.fault, Invalid | NotOwned):
-        return good(STALLED, facts.fault.reason, facts.fault.message, news=News.BAD)
+    if facts.refusal:
+        return good(STALLED, facts.refusal.reason, facts.refusal.message, news=News.BAD)
     for part in facts.parts():
         found = facts.child(part.workload, part.name)
         if found and rollout(found).deadline_missed:

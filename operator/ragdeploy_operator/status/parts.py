@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from ragdeploy_operator.api.autoscaling import Autoscaling
 from ragdeploy_operator.build import names, vector_store
-from ragdeploy_operator.errors import Invalid, NotOwned
 from ragdeploy_operator.objects import Json, Missing
 from ragdeploy_operator.status import milvus, monitoring, trouble
 from ragdeploy_operator.status.facts import DEPLOYMENT, STATEFUL_SET, Facts
@@ -113,7 +112,7 @@ def _not_made(facts: Facts, part: Part, kind: str) -> Finding:
         return bad(
             kind, "WaitingForSecret", f"{part.workload} {part.name} is made once {wanted} is there."
         )
-    if isinstance(facts.fault, NotOwned | Invalid):
+    if facts.refusal:
         return bad(
             kind,
             "HeldBack",
