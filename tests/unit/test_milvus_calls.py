@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import grpc
 import pytest
 
-from ragdeploy_service.adapters.milvus.calls import CollectionGone, within
+from ragdeploy_service.adapters.milvus.calls import Address, CollectionGone, within
 from ragdeploy_service.adapters.milvus.library import MilvusException
 from ragdeploy_service.rag.errors import VectorStoreRefused, VectorStoreUnavailable
+
+
+class Made(Exception):
+    """Ends a call once its channel has been made."""
 
 
 def failing(error):
@@ -55,3 +60,21 @@ async def test_the_words_of_milvus_stay_in_the_log():
     with pytest.raises(VectorStoreUnavailable) as told:
         await within(5, "search", failing(MilvusException(code=2, message="at 10.0.0.1:19530")))
     assert "10.0.0.1" not in str(told.value)
+
+
+async def test_a_server_that_was_away_for_long_is_soon_found_again(monkeypatch):
+    """gRPC alone pauses twice as long after each try, up to two minutes."""
+    made = []
+
+    def channel(_address, options):
+        made.append(dict(options))
+        raise Made
+
+    monkeypatch.setattr(grpc, "insecure_channel", channel)
+    monkeypatch.setattr(grpc.aio, "insecure_channel", channel)
+    address = Address(uri="http://milvus:19530", token="", database="default")
+    with pytest.raises(Made):
+        address.blocking()
+    with pytest.raises(Made):
+        await address.asynchronous().list_collections()
+    assert [options["grpc.max_reconnect_backoff_ms"] for options in made] == [1_000, 1_000]
