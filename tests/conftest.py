@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ragdeploy_service.adapters.model_files import ModelFiles, ensure_model
+from ragdeploy_service.adapters.models.embedding import ensure_model
+from ragdeploy_service.adapters.models.published import ModelFiles
 from ragdeploy_service.settings import ServiceSettings
 from tests.controlplane import ControlPlane
 from tests.controlplane.binaries import find_binaries

@@ -27,7 +27,7 @@ from benchmarks.service.measures import Bench, Figure, Plan, say
 from benchmarks.service.scene import Scene
 from benchmarks.service.soak import soak
 from benchmarks.service.wrk import Questions, demand_wrk
-from ragdeploy_service.adapters.model_files import ensure_model
+from ragdeploy_service.adapters.models.embedding import ensure_model
 from ragdeploy_service.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[2]

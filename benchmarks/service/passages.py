@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from benchmarks.service import corpus
 from ragdeploy_service.adapters.embedding import BatchedEmbedder
-from ragdeploy_service.adapters.model_files import ModelFiles
+from ragdeploy_service.adapters.models.published import ModelFiles
 from ragdeploy_service.documents import find_files, read_file
 from ragdeploy_service.rag.indexing.chunking import Chunker
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.report import print_table
 from benchmarks.service.corpus import EXCLUDE, python_docs
-from ragdeploy_service.adapters.model_files import ensure_model
+from ragdeploy_service.adapters.models.embedding import ensure_model
 from ragdeploy_service.settings import ServiceSettings
 from tests.support.service import ServiceProcess
 

@@ -11,7 +11,7 @@ from benchmarks.service.contenders import Contender, Ours, Theirs
 from benchmarks.service.llm import StandIn
 from benchmarks.service.measures import say
 from benchmarks.service.passages import Passages
-from ragdeploy_service.adapters.model_files import ModelFiles
+from ragdeploy_service.adapters.models.published import ModelFiles
 from tests.support.milvus import MilvusServer
 from tests.support.redis import RedisServer
 

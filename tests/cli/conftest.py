@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ragdeploy_service.adapters.model_files import ModelFiles
+from ragdeploy_service.adapters.models.published import ModelFiles
 from tests.support.service import ServiceProcess
 
 RAGDEPLOY = Path(sys.executable).with_name("ragdeploy")

@@ -354,13 +354,16 @@ def test_a_wrong_setting_is_told_in_a_sentence(ragdeploy, model, variables, told
 
 
 # ---- model fetch ----
-def test_model_fetch_says_what_was_tried(ragdeploy):
-    run = ragdeploy(
-        "model", "fetch", "--to", "here", HF_ENDPOINT=NOWHERE, RAG_MODEL_MAVEN_URL=NOWHERE
-    )
+@pytest.mark.parametrize(
+    ("options", "kind", "places"), [((), "embedding model", 2), (("--cross-encoder",), "cross-", 1)]
+)
+def test_model_fetch_says_what_was_tried(ragdeploy, options, kind, places):
+    nowhere = {"HF_ENDPOINT": NOWHERE, "RAG_MODEL_MAVEN_URL": NOWHERE}
+    run = ragdeploy("model", "fetch", *options, "--to", "here", **nowhere)
     assert run.returncode == 1
     assert "Traceback" not in run.stderr
-    assert run.stderr.count(f"- {NOWHERE}: ") == 2
+    assert f"The {kind}" in run.stderr
+    assert run.stderr.count(f"- {NOWHERE}: ") == places
 
 
 def test_a_new_key_is_shown_once_and_stored_as_its_digest(ragdeploy):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ragdeploy_service.adapters.model_files import ModelFiles
+from ragdeploy_service.adapters.models.published import ModelFiles
 from tests.support.service import ServiceProcess
 
 ROOT = Path(__file__).parents[2]

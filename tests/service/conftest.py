@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ragdeploy_service.adapters.model_files import ModelFiles
+from ragdeploy_service.adapters.models.published import ModelFiles
 from tests.support.llm import LanguageModelServer
 from tests.support.milvus import URI_VARIABLE, MilvusLiteServer, MilvusServer
 from tests.support.service import ServiceProcess

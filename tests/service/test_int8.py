@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ragdeploy_service.adapters.embedding import load_embedder
-from ragdeploy_service.adapters.model_int8 import INT8_FILE
+from ragdeploy_service.adapters.models.int8 import INT8_FILE
 from ragdeploy_service.rag.errors import ModelUnavailable
 from ragdeploy_service.settings import ServiceSettings
 from tests.service.api import BANANAS, SCALING, TIDES, ask, index

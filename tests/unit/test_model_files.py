@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from ragdeploy_service.adapters import model_files
-from ragdeploy_service.adapters.model_download import PinnedFile
-from ragdeploy_service.adapters.model_files import HUB_REVISION, MAVEN_JAR, ensure_model
+from ragdeploy_service.adapters.models import cross_encoder, embedding
+from ragdeploy_service.adapters.models.cross_encoder import ensure_reranker
+from ragdeploy_service.adapters.models.download import PinnedFile
+from ragdeploy_service.adapters.models.embedding import HUB_REVISION, MAVEN_JAR, ensure_model
 from ragdeploy_service.rag.errors import ModelUnavailable
 from ragdeploy_service.settings import ServiceSettings
 
@@ -79,8 +80,9 @@ def shelf() -> Iterator[Shelf]:
 def small_model(monkeypatch, tmp_path) -> None:
     """Pin small files in place of the real ones, away from the clone's own models folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(model_files, "HUB_FILES", pinned(model_files.HUB_FILES, HUB))
-    monkeypatch.setattr(model_files, "MAVEN_FILES", pinned(model_files.MAVEN_FILES, MAVEN))
+    monkeypatch.setattr(embedding, "HUB_FILES", pinned(embedding.HUB_FILES, HUB))
+    monkeypatch.setattr(embedding, "MAVEN_FILES", pinned(embedding.MAVEN_FILES, MAVEN))
+    monkeypatch.setattr(cross_encoder, "HUB_FILES", pinned(cross_encoder.HUB_FILES, HUB))
 
 
 def pinned(files: tuple[PinnedFile, ...], contents: dict[str, bytes]) -> tuple[PinnedFile, ...]:
@@ -204,6 +206,17 @@ async def test_two_starts_at_once_fetch_once(shelf):
     shelf.delay = 0.2
     await asyncio.gather(*(ensure_model(settings(shelf)) for _ in range(3)))
     assert len(shelf.asked) == 2
+
+
+async def test_the_cross_encoder_is_fetched_once_too(shelf):
+    path = f"/cross-encoder/ms-marco-MiniLM-L6-v2/resolve/{cross_encoder.HUB_REVISION}"
+    shelf.files[f"{path}/onnx/model.onnx"] = HUB["model.onnx"]
+    shelf.files[f"{path}/tokenizer.json"] = HUB["tokenizer.json"]
+    found = await ensure_reranker(settings(shelf))
+    assert contents(found.folder) == HUB
+    shelf.asked.clear()
+    assert await ensure_reranker(settings(shelf)) == found
+    assert shelf.asked == []
 
 
 async def test_progress_ends_at_the_size_of_the_files(shelf):

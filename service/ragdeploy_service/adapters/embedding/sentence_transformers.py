@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from ragdeploy_service.adapters.model_files import DEFAULT_WEIGHTS
+from ragdeploy_service.adapters.models.embedding import DEFAULT_WEIGHTS
 from ragdeploy_service.rag.errors import EmbedderUnavailable, ModelUnavailable
 from ragdeploy_service.rag.ports import Vectors
 from ragdeploy_service.settings import ServiceSettings, variable

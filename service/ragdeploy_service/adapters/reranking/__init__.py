@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ragdeploy_service.adapters.embedding.cpus import available_cpus
-from ragdeploy_service.adapters.reranking.files import ensure_reranker
+from ragdeploy_service.adapters.models.cross_encoder import ensure_reranker
 from ragdeploy_service.rag.ports import Reranker
 from ragdeploy_service.settings import RerankBackend, ServiceSettings
 

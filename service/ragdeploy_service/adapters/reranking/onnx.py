@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from ragdeploy_service.adapters.model_files import ModelFiles
+from ragdeploy_service.adapters.models.published import ModelFiles
 from ragdeploy_service.adapters.onnx_session import load_session, load_tokenizer, padded
 from ragdeploy_service.rag.errors import ModelUnavailable, RerankerUnavailable
 from ragdeploy_service.rag.text import normalise

@@ -18,7 +18,8 @@ from pathlib import Path
 import structlog
 from filelock import AsyncFileLock
 
-from ragdeploy_service.adapters.model_files import ModelFiles, default_folder
+from ragdeploy_service.adapters.models import embedding
+from ragdeploy_service.adapters.models.published import ModelFiles
 from ragdeploy_service.rag.errors import ModelUnavailable
 from ragdeploy_service.settings import ServiceSettings, variable
 
@@ -37,7 +38,7 @@ async def ensure_int8(files: ModelFiles, settings: ServiceSettings) -> ModelFile
         ModelUnavailable: it is not there and cannot be made here; says what to do.
 
     """
-    kept = default_folder(settings) / INT8_FILE
+    kept = embedding.published(settings).kept_in(settings) / INT8_FILE
     for path in (files.folder / INT8_FILE, kept):
         if path.is_file():
             return replace(files, model=path)

@@ -1,0 +1,1 @@
+"""Files of models: found on this machine or fetched, and never those of another model."""
