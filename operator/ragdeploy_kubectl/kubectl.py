@@ -6,6 +6,8 @@ import base64
 import json
 import re
 import subprocess
+import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -94,17 +96,35 @@ class Kubectl:
         if host and ".svc:" not in host:  # there is a way from outside
             yield host
             return
-        service = f"service/{names.api(metadata['name'])}"
-        command = self.within(resource).command("port-forward", service, f":{_PORT}")
+        ours = self.within(resource)
+        with ours.port_forward(f"service/{names.api(metadata['name'])}", _PORT) as url:
+            yield url
+
+    @contextmanager
+    def port_forward(self, target: str, port: int) -> Iterator[str]:
+        """URL on this machine of a port of a pod or Service, for the length of a block.
+
+        Raises:
+            Failure: nothing listens there.
+        """
+        command = self.command("port-forward", target, f":{port}", "--address=127.0.0.1")
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
             try:
-                line = process.stdout.readline() if process.stdout else ""
-                found = _FORWARDING.search(line)
+                lines = process.stdout or iter(())
+                first = next(lines, "")
+                found = _FORWARDING.search(first)
                 if found is None:
-                    told = process.stderr.read().strip() if process.stderr else ""
-                    raise Failure(told.removeprefix("error: ") or "the API cannot be reached.")
-                yield f"http://127.0.0.1:{found[1]}"
+                    told = "".join((first, *lines)).strip()
+                    raise Failure(told.removeprefix("error: ") or f"{target} cannot be reached.")
+                # It tells of each connection, and would wait for ever once nobody reads that.
+                rest = threading.Thread(target=deque, args=(lines, 0), daemon=True)
+                rest.start()
+                try:
+                    yield f"http://127.0.0.1:{found[1]}"
+                finally:
+                    process.terminate()
+                    rest.join()
             finally:
                 process.terminate()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ragdeploy_kubectl.kubectl import Json, Kubectl
-from ragdeploy_operator.build import names
+from ragdeploy_operator.build import names, pods
 from ragdeploy_service.cli.console import Failure
 
 _PORT = 8000
@@ -159,11 +159,7 @@ def _pod(kubectl: Kubectl, name: str, *, arguments: Sequence[str], suffix: str) 
         "command": ["ragdeploy", "load", "--json", f"--url={url}", *arguments],
         "env": [{"name": "RAGDEPLOY_API_KEY", "valueFrom": key}],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": pods.container_security(),
     }
     return {
         "apiVersion": "v1",
@@ -175,10 +171,7 @@ def _pod(kubectl: Kubectl, name: str, *, arguments: Sequence[str], suffix: str) 
             "activeDeadlineSeconds": _LONGEST_SECONDS,
             "automountServiceAccountToken": False,
             "terminationGracePeriodSeconds": 1,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            "securityContext": pods.pod_security(),
             "containers": [container],
         },
     }

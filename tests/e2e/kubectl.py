@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Json = dict[str, Any]
+from ragdeploy_kubectl.kubectl import Kubectl as UsersKubectl
 
-_FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
+Json = dict[str, Any]
 
 
 class KubectlFailed(AssertionError):
@@ -67,25 +66,9 @@ class Kubectl:
         documents = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
         self("apply", "--filename=-", stdin=json.dumps(documents))
 
-    @contextmanager
-    def port_forward(self, target: str, port: int) -> Iterator[str]:
-        """Make a port of a pod or Service reachable; yields its URL on this machine."""
-        with subprocess.Popen(
-            self._command("port-forward", target, f":{port}", "--address=127.0.0.1"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process:
-            assert process.stdout is not None
-            first = process.stdout.readline()
-            found = _FORWARDING.match(first)
-            if found is None:
-                process.kill()
-                raise KubectlFailed(f"kubectl port-forward {target}: {first}")
-            try:
-                yield f"http://127.0.0.1:{found[1]}"
-            finally:
-                process.terminate()
+    def port_forward(self, target: str, port: int) -> AbstractContextManager[str]:
+        """Make a port of a pod or Service reachable; its URL on this machine, for a block."""
+        return UsersKubectl(self.context, self.namespace).port_forward(target, port)
 
     def _command(self, *arguments: str) -> tuple[str, ...]:
         return ("kubectl", f"--context={self.context}", f"--namespace={self.namespace}", *arguments)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from ragdeploy_operator.api import RagDeployment
 from ragdeploy_operator.api.quantity import number
 from ragdeploy_operator.api.workloads import ManagedCache
@@ -23,6 +25,7 @@ from ragdeploy_operator.build.credentials import (
     cache_password,
 )
 from ragdeploy_operator.build.manifest import Manifest, manifest
+from ragdeploy_operator.build.pods import Json
 
 COMPONENT = names.Component.CACHE
 USER = 999
@@ -48,114 +51,132 @@ include /etc/redis/secret/{secret}
 
 
 def build(resource: RagDeployment, context: BuildContext) -> list[Manifest]:
-    """Make the children of the managed Redis; none if the Redis is external.
-
-    A single one is reached by the name of its Service. Of three, clients ask the Sentinels which
-    one is the master (see `sentinel`).
-    """
+    """Make the children of the managed Redis; none if the Redis is external."""
     managed = resource.spec.cache.own
     if managed is None:
         return []
     name = names.cache(resource.name)
-    config = _config_map(resource, name, managed)
+    make = _watched if managed.replicas > 1 else _single
+    parts = make(resource, context, managed, name)
+    config = manifest(
+        resource,
+        api_version="v1",
+        kind="ConfigMap",
+        name=name,
+        component=COMPONENT,
+        data=parts.files,
+    )
+    template = _template(
+        resource,
+        managed,
+        parts,
+        annotations={
+            names.CONFIG_CHECKSUM: checksum(config["data"]),
+            names.SECRETS_CHECKSUM: checksum(context.cache_password),
+        },
+    )
     return [
         config,
-        _secret(resource, context, managed),
-        _service(resource, name, managed),
-        *_disruption_budget(resource, name, managed),
+        parts.secret,
+        parts.service,
+        *parts.budgets,
         stateful.stateful_set(
             resource,
             COMPONENT,
             name=name,
             storage=managed.storage,
             replicas=managed.replicas,
-            template=_template(
-                resource,
-                context,
-                managed,
-                annotations={
-                    names.CONFIG_CHECKSUM: checksum(config["data"]),
-                    names.SECRETS_CHECKSUM: checksum(context.cache_password),
-                },
-            ),
+            template=template,
         ),
     ]
 
 
-def _is_watched(managed: ManagedCache) -> bool:
-    """Whether Sentinels watch over it."""
-    return managed.replicas > 1
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """In what a single Redis and three watched ones differ.
+
+    Attributes:
+        secret: The password, and where clients find the master.
+        service: By what the pods are reached.
+        files: Of the ConfigMap.
+        containers: Of each pod.
+        pod_fields: More of the pod's spec.
+    """
+
+    secret: Manifest
+    service: Manifest
+    files: dict[str, str]
+    containers: list[Json]
+    budgets: list[Manifest] = field(default_factory=list)
+    pod_fields: Json = field(default_factory=dict)
 
 
-def _secret(resource: RagDeployment, context: BuildContext, managed: ManagedCache) -> Manifest:
-    if not _is_watched(managed):
-        return cache_password(resource, context)
-    return cache_password(resource, context, url=sentinel.url(resource, context.cache_password))
-
-
-def _service(resource: RagDeployment, name: str, managed: ManagedCache) -> Manifest:
-    if not _is_watched(managed):
-        return services.service(resource, COMPONENT, name=name, ports={"redis": REDIS_PORT})
-    ports = {"redis": REDIS_PORT, "sentinel": sentinel.SENTINEL_PORT}
-    return services.nodes(resource, COMPONENT, name=name, ports=ports)
-
-
-def _disruption_budget(resource: RagDeployment, name: str, managed: ManagedCache) -> list[Manifest]:
-    """Let one Redis at a time be drained, or the Sentinels would lose their majority."""
-    if not _is_watched(managed):
-        return []
-    return [disruption.budget(resource, COMPONENT, name=name, max_unavailable=1)]
-
-
-def _config_map(resource: RagDeployment, name: str, managed: ManagedCache) -> Manifest:
-    text = _CONFIG.format(
-        port=REDIS_PORT, max_memory=int(number(managed.max_memory)), secret=CACHE_CONFIG
+def _single(
+    resource: RagDeployment, context: BuildContext, managed: ManagedCache, name: str
+) -> _Parts:
+    """Make one Redis, which is reached by the name of its Service."""
+    # While Redis reads its data from the volume, it answers LOADING instead.
+    answers = ["sh", "-c", 'test "$(redis-cli ping)" = PONG']
+    return _Parts(
+        secret=cache_password(resource, context),
+        service=services.service(resource, COMPONENT, name=name, ports={"redis": REDIS_PORT}),
+        files={CONFIG_FILE: _config(managed)},
+        containers=[
+            _redis(
+                context,
+                managed,
+                command=["redis-server", f"{_CONFIG_FOLDER}/{CONFIG_FILE}"],
+                ready=answers,
+                environment=[pods.from_secret("REDISCLI_AUTH", name=name, key=CACHE_PASSWORD)],
+            )
+        ],
     )
-    scripts: dict[str, str] = {}
-    if _is_watched(managed):
-        text += sentinel.CONFIG.format(port=REDIS_PORT)
-        scripts = sentinel.SCRIPTS
-    return manifest(
-        resource,
-        api_version="v1",
-        kind="ConfigMap",
-        name=name,
-        component=COMPONENT,
-        data={CONFIG_FILE: text, **scripts},
+
+
+def _watched(
+    resource: RagDeployment, context: BuildContext, managed: ManagedCache, name: str
+) -> _Parts:
+    """Make three with Sentinels, whom clients ask which one is the master (see `sentinel`)."""
+    environment = sentinel.environment(resource, secret=name)
+    redis = _redis(
+        context,
+        managed,
+        command=["sh", f"{_CONFIG_FOLDER}/start-redis.sh"],
+        ready=["sh", f"{_CONFIG_FOLDER}/is-ready.sh"],
+        environment=environment,
+    )
+    ports = {"redis": REDIS_PORT, "sentinel": sentinel.SENTINEL_PORT}
+    return _Parts(
+        secret=cache_password(
+            resource, context, url=sentinel.url(resource, context.cache_password)
+        ),
+        service=services.nodes(resource, COMPONENT, name=name, ports=ports),
+        files={
+            CONFIG_FILE: _config(managed) + sentinel.CONFIG.format(port=REDIS_PORT),
+            **sentinel.SCRIPTS,
+        },
+        containers=[
+            {**redis, "lifecycle": sentinel.steps_down(_CONFIG_FOLDER)},
+            sentinel.container(
+                context, folder=_CONFIG_FOLDER, environment=environment, mounts=_mounts()
+            ),
+        ],
+        # One at a time can be drained, or the Sentinels would lose their majority.
+        budgets=[disruption.budget(resource, COMPONENT, name=name, max_unavailable=1)],
+        pod_fields=placement.apart(names.selector(resource.name, COMPONENT)),
+    )
+
+
+def _config(managed: ManagedCache) -> str:
+    return _CONFIG.format(
+        port=REDIS_PORT, max_memory=int(number(managed.max_memory)), secret=CACHE_CONFIG
     )
 
 
 def _template(
-    resource: RagDeployment,
-    context: BuildContext,
-    managed: ManagedCache,
-    *,
-    annotations: dict[str, str],
-) -> pods.Json:
+    resource: RagDeployment, managed: ManagedCache, parts: _Parts, *, annotations: dict[str, str]
+) -> Json:
     name = names.cache(resource.name)
-    containers = [_container(context, managed, secret=name)]
-    more: pods.Json = {}
-    if _is_watched(managed):
-        environment = sentinel.environment(resource, secret=name)
-        mounts = _mounts()
-        containers = [
-            {
-                **containers[0],
-                "command": ["sh", f"{_CONFIG_FOLDER}/start-redis.sh"],
-                "env": environment,
-                "readinessProbe": pods.probe(
-                    {"exec": {"command": ["sh", f"{_CONFIG_FOLDER}/is-ready.sh"]}},
-                    every=5,
-                    failures=3,
-                    timeout=3,
-                ),
-                "lifecycle": sentinel.steps_down(_CONFIG_FOLDER),
-            },
-            sentinel.container(
-                context, folder=_CONFIG_FOLDER, environment=environment, mounts=mounts
-            ),
-        ]
-        more = placement.apart(names.selector(resource.name, COMPONENT))
     return pods.template(
         resource,
         COMPONENT,
@@ -165,7 +186,7 @@ def _template(
         group=USER,
         volume_group=USER,
         grace_seconds=30,
-        containers=containers,
+        containers=parts.containers,
         volumes=[
             {"name": "config", "configMap": {"name": name}},
             {
@@ -176,20 +197,26 @@ def _template(
                 },
             },
         ],
-        **more,
+        **parts.pod_fields,
     )
 
 
-def _container(context: BuildContext, managed: ManagedCache, *, secret: str) -> pods.Json:
+def _redis(
+    context: BuildContext,
+    managed: ManagedCache,
+    *,
+    command: list[str],
+    ready: list[str],
+    environment: list[Json],
+) -> Json:
     listens = {"tcpSocket": {"port": "redis"}}
-    # While Redis reads its data from the volume, it answers LOADING instead.
-    answers = {"exec": {"command": ["sh", "-c", 'test "$(redis-cli ping)" = PONG']}}
+    answers = {"exec": {"command": ready}}
     return {
         "name": "redis",
         "image": context.images.redis,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["redis-server", f"{_CONFIG_FOLDER}/{CONFIG_FILE}"],
-        "env": [pods.from_secret("REDISCLI_AUTH", name=secret, key=CACHE_PASSWORD)],
+        "command": command,
+        "env": environment,
         "ports": [pods.port("redis", REDIS_PORT)],
         "livenessProbe": pods.probe(listens, every=10, failures=6, timeout=5),
         "readinessProbe": pods.probe(answers, every=5, failures=3, timeout=3),
@@ -199,7 +226,7 @@ def _container(context: BuildContext, managed: ManagedCache, *, secret: str) -> 
     }
 
 
-def _mounts() -> list[pods.Json]:
+def _mounts() -> list[Json]:
     return [
         pods.mount(stateful.DATA, "/data"),
         pods.mount("config", _CONFIG_FOLDER, read_only=True),

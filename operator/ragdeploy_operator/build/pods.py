@@ -44,12 +44,11 @@ def template(
             # resource named "rag" would become RAG_API_PORT.
             "enableServiceLinks": False,
             "securityContext": {
-                "runAsNonRoot": True,
+                **pod_security(),
                 "runAsUser": user,
                 "runAsGroup": group,
                 "fsGroup": volume_group,
                 "fsGroupChangePolicy": "OnRootMismatch",
-                "seccompProfile": {"type": "RuntimeDefault"},
             },
             "terminationGracePeriodSeconds": grace_seconds,
             "containers": containers,
@@ -65,6 +64,15 @@ def pull_secrets(resource: RagDeployment) -> Json:
     """Write the field ``imagePullSecrets``; nothing if the resource names none."""
     secrets = [{"name": secret.name} for secret in resource.spec.image.pull_secrets]
     return {"imagePullSecrets": secrets} if secrets else {}
+
+
+def pod_security() -> Json:
+    """Write what the profile ``restricted`` asks of a pod.
+
+    With `container_security` it is all of it:
+    https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted.
+    """
+    return {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
 def container_security() -> Json:

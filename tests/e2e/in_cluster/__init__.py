@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ragdeploy_operator.build import pods
 from tests.e2e.kubectl import Json
 
 PORT = 8000
@@ -21,11 +22,7 @@ def program(name: str, *, image: str, environment: dict[str, str] | None = None)
         "env": variables,
         # Ready is who listens: kubectl's port-forward ends for good at the first refusal.
         "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": pods.container_security(),
         "volumeMounts": [{"name": "program", "mountPath": "/program"}],
     }
     pod: Json = {
@@ -35,7 +32,7 @@ def program(name: str, *, image: str, environment: dict[str, str] | None = None)
         "spec": {
             "automountServiceAccountToken": False,
             "terminationGracePeriodSeconds": 1,
-            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "securityContext": pods.pod_security(),
             "containers": [container],
             "volumes": [{"name": "program", "configMap": {"name": name}}],
         },
