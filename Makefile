@@ -86,7 +86,7 @@ bin/%: tools/go.mod tools/kubectl/go.mod | $(VENV)/.dev
 
 # In this order: the chart holds a copy of the CRD.
 GENERATORS := ragdeploy_operator.api.crd ragdeploy_operator.api.reference \
-  ragdeploy_service.openapi tools.settings_reference tools.api_reference tools.chart
+  ragdeploy_service.openapi tools.settings_reference tools.metrics_reference tools.api_reference tools.chart
 
 ##@ Use
 .PHONY: run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from tests.service.api import SCALING, ask, counter, index
 from tests.support.waiting import eventually
@@ -44,20 +45,40 @@ def test_documents_are_counted_over_all_collections_for_who_has_no_key(service):
     service.http.delete("/collections/weather")
 
 
-def test_questions_are_counted_by_their_outcome(service):
+@pytest.mark.parametrize(
+    ("route", "path", "question"),
+    [
+        ("/query", "/query", {"question": QUESTION}),
+        ("/retrieve", "/retrieve", {"question": QUESTION}),
+        (
+            "/v1/chat/completions",
+            "/v1/chat/completions",
+            {"model": "ragdeploy", "messages": [{"role": "user", "content": QUESTION}]},
+        ),
+        (
+            "/v1/vector_stores/{vector_store_id}/search",
+            "/v1/vector_stores/documents/search",
+            {"query": QUESTION},
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_questions_are_counted_by_route_and_outcome(service, route, path, question):
     index(service.http, SCALING)
-    before = {
-        s: counter(service.http, "rag_requests_total", status=s)
-        for s in ("success", "rejected", "error")
-    }
-    latencies = counter(service.http, "rag_request_latency_seconds_count")
-    ask(service.http, QUESTION)
-    service.http.post("/query", json={"question": ""})
-    after = {s: counter(service.http, "rag_requests_total", status=s) for s in before}
-    assert after["success"] == before["success"] + 1
-    assert after["rejected"] == before["rejected"] + 1
-    assert after["error"] == before["error"]
-    assert counter(service.http, "rag_request_latency_seconds_count") == latencies + 2
+
+    def counted() -> dict[str, float]:
+        outcomes = {
+            outcome: counter(service.http, "rag_requests_total", route=route, status=outcome)
+            for outcome in ("success", "rejected", "error")
+        }
+        timed = counter(service.http, "rag_request_latency_seconds_count", route=route)
+        return {**outcomes, "timed": timed}
+
+    before = counted()
+    assert service.http.post(path, json=question).status_code == 200
+    assert service.http.post(path, json={}).status_code in {400, 422}
+    more = {"success": 1, "rejected": 1, "error": 0, "timed": 2}
+    assert counted() == {outcome: before[outcome] + more[outcome] for outcome in more}
 
 
 def test_every_stage_has_its_time(service):

@@ -33,14 +33,22 @@ _REQUEST_BUCKETS = (
 )  # fmt: skip
 
 
+ROUTES = (
+    "/query",
+    "/retrieve",
+    "/v1/chat/completions",
+    "/v1/vector_stores/{vector_store_id}/search",
+)
+"""Where questions are asked."""
+
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class Metrics:
     """Implements `rag.ports.Telemetry`, on a registry of its own app; passes on what is traced.
 
-    ``rag_requests_total`` and ``rag_request_latency_seconds`` are about
-    questions (``POST /query``); their names are those of the first version.
+    ``rag_requests_total`` and ``rag_request_latency_seconds`` are about questions, whatever API
+    they come by (`ROUTES`); their names are those of the first version.
     """
 
     def __init__(self, tracing: Tracing | None = None) -> None:
@@ -51,13 +59,14 @@ class Metrics:
         GCCollector(registry=registry)
         self._requests = Counter(
             "rag_requests",
-            "Questions by outcome: success, rejected (4xx), error (5xx).",
-            ["status"],
+            "Questions by route and outcome: success, rejected (4xx), error (5xx).",
+            ["route", "status"],
             registry=registry,
         )
         self._latency = Histogram(
             "rag_request_latency_seconds",
-            "Time to answer a question.",
+            "Time to answer a question, to the end of a stream, by route.",
+            ["route"],
             buckets=_REQUEST_BUCKETS,
             registry=registry,
         )
@@ -124,8 +133,10 @@ class Metrics:
         self._reloads = Gauge(
             "rag_config_reloads", "How often other settings began to count.", registry=registry
         )
-        for status in ("success", "rejected", "error"):
-            self._requests.labels(status)
+        for route in ROUTES:
+            self._latency.labels(route)
+            for status in ("success", "rejected", "error"):
+                self._requests.labels(route, status)
         for policy in Policy:
             self._limited.labels(policy)
         for rating in Rating:
@@ -139,11 +150,11 @@ class Metrics:
         self._reload_failing.set_function(failing)
         self._reloads.set_function(reloads)
 
-    def request(self, status: int, seconds: float) -> None:
-        """Count a question that was answered with this HTTP status."""
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Count a question to one of `ROUTES` that was answered with this HTTP status."""
         outcome = "success" if status < 400 else "rejected" if status < 500 else "error"
-        self._requests.labels(outcome).inc()
-        self._latency.observe(seconds)
+        self._requests.labels(route, outcome).inc()
+        self._latency.labels(route).observe(seconds)
 
     def stage(self, stage: Stage, seconds: float) -> None:
         self._stages.labels(stage).observe(seconds)

@@ -10,7 +10,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ragdeploy_service.observability.metrics import Metrics
+from ragdeploy_service.observability.metrics import ROUTES, Metrics
 from ragdeploy_service.problems import unforeseen
 from ragdeploy_service.rag.access import ANONYMOUS, Principal
 
@@ -18,6 +18,8 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 # Asked for every few seconds by Kubernetes and Prometheus.
 _UNLOGGED = frozenset({"/health/live", "/health/ready", "/metrics"})
+
+_ASKED = [(route, re.compile(re.sub(r"{\w+}", "[^/]+", route))) for route in ROUTES]
 
 _log = structlog.get_logger(__name__)
 
@@ -58,8 +60,9 @@ class RequestContext:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         path = scope["path"]
-        if path == "/query":
-            self._metrics.request(status or 499, seconds)  # nginx's number for a client that left
+        if route := _asked_at(path):
+            # 499 is nginx's number for a client that left
+            self._metrics.request(route, status or 499, seconds)
         if path not in _UNLOGGED:
             milliseconds = round(seconds * 1000, 1)
             _log.info(
@@ -70,6 +73,14 @@ class RequestContext:
                 ms=milliseconds,
                 **_caller(scope),
             )
+
+
+def _asked_at(path: str) -> str | None:
+    """Find the route by which a question comes; None for what is no question.
+
+    By the path, because who is refused for a missing key gets to no route.
+    """
+    return next((route for route, pattern in _ASKED if pattern.fullmatch(path)), None)
 
 
 def _caller(scope: Scope) -> dict[str, str]:
