@@ -39,8 +39,13 @@ _NAME = "[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 class RateLimit(Model):
     """What a key may use that does not say otherwise."""
 
+    # The service alone allows 10, as the limit of one person's key. Here one key is generated for
+    # all callers of an application, and ten a minute for all of them would look like an outage.
     requests_per_minute: int = setting(
-        "rate_limit_requests_per_minute", "Requests a minute; 0 is no limit.", default=0
+        "rate_limit_requests_per_minute",
+        "Requests a minute of each key; 0 is no limit. Set it where each caller has a key of its "
+        "own: the generated one is shared by all.",
+        default=0,
     )
     tokens_per_minute: int = setting(
         "rate_limit_tokens_per_minute",
