@@ -10,6 +10,7 @@ from functools import partial
 from benchmarks.bundle.alerting import alerting
 from benchmarks.bundle.autoscaling import autoscaling
 from benchmarks.bundle.changes import changes
+from benchmarks.bundle.dashboard import dashboard
 from benchmarks.bundle.faults import faults
 from benchmarks.bundle.operations import operations
 from benchmarks.bundle.scene import Result, Scene, say, scene
@@ -31,6 +32,7 @@ def main() -> None:
             "faults": partial(faults, minutes=options.minutes, seed=options.seed),
             "operations": operations,
             "alerting": alerting,
+            "dashboard": dashboard,
         },
     }
     chosen = experiments[options.what]

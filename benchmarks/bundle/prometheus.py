@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +43,7 @@ class Prometheus:
 
     def alerts_of(self, namespace: str) -> dict[str, str]:
         """Health of each alert that asks for a namespace: ok, err, or unknown until evaluated."""
-        groups = self._get("/rules?type=alert")["groups"]
+        groups = self._get("/rules", type="alert")["groups"]
         rules = [rule for group in groups for rule in group["rules"]]
         return {rule["name"]: rule["health"] for rule in rules if namespace in rule["query"]}
 
@@ -53,6 +55,19 @@ class Prometheus:
                 return str(one["state"])
         return None
 
-    def _get(self, path: str) -> Json:
-        data: Json = self.client.get(path).raise_for_status().json()["data"]
+    def range(
+        self, expression: str, *, since: float, step: float
+    ) -> Iterator[tuple[dict[str, str], list[tuple[float, float]]]]:
+        """Evaluate an expression every ``step`` seconds until now.
+
+        Yields:
+            Labels of each series; seconds since the beginning and values, without NaN.
+        """
+        found = self._get("/query_range", query=expression, start=since, end=time.time(), step=step)
+        for series in found["result"]:
+            points = [(at - since, float(value)) for at, value in series["values"]]
+            yield series["metric"], [point for point in points if not math.isnan(point[1])]
+
+    def _get(self, path: str, **parameters: str | float) -> Json:
+        data: Json = self.client.get(path, params=parameters).raise_for_status().json()["data"]
         return data

@@ -64,11 +64,22 @@ class Result:
             say(f"  FAILED: {sentence}")
 
 
+def pages() -> dict[str, str]:
+    """The documentation of this project, by file."""
+    return {page.name: page.read_text() for page in sorted(_DOCS.glob("*.md"))}
+
+
 @dataclass(frozen=True)
 class Scene:
-    """A namespace of its own."""
+    """A namespace of its own.
+
+    Attributes:
+        kubectl: In that namespace.
+        image: The service's, for what else runs there.
+    """
 
     kubectl: Kubectl
+    image: str
 
     @property
     def operator(self) -> Kubectl:
@@ -93,8 +104,18 @@ class Scene:
         bundle.wait_until_ready()
         bundle.wait_until_settled(timeout=300)
         with bundle.api() as api:
-            api.index({page.name: page.read_text() for page in sorted(_DOCS.glob("*.md"))})
+            api.index(pages())
         return bundle
+
+    def start_model(self) -> None:
+        """Run the stand-in for a language model."""
+        delay = {"DELAY_MS": str(LLM_DELAY_MS)}
+        self.kubectl.apply(*program("llm", image=self.image, environment=delay))
+        self.kubectl("wait", "--for=condition=Ready", "pod/llm", "--timeout=120s", timeout=130)
+
+    def stop_model(self) -> None:
+        """Take the stand-in away."""
+        self.kubectl("delete", "pod", "llm", "--now")
 
     def remove(self, bundle: Bundle) -> None:
         """Delete a resource and wait until its pods are gone: the next one needs the room."""
@@ -143,10 +164,9 @@ def scene() -> Iterator[Scene]:
         environment = operator[0]["spec"]["template"]["spec"]["containers"][0]["env"]
         image = next(one["value"] for one in environment if one["name"].endswith("SERVICE_IMAGE"))
         kubectl("create", "secret", "generic", "llm", f"--from-literal=api-key={API_KEY}")
-        delay = {"DELAY_MS": str(LLM_DELAY_MS)}
-        kubectl.apply(*program("llm", image=image, environment=delay))
-        kubectl("wait", "--for=condition=Ready", "pod/llm", "--timeout=120s", timeout=130)
-        yield Scene(kubectl)
+        where = Scene(kubectl, image)
+        where.start_model()
+        yield where
     finally:
         kubectl("delete", "namespace", kubectl.namespace, "--wait=false")
 

@@ -10,6 +10,7 @@ import argparse
 import sys
 
 from benchmarks.operator import measures
+from benchmarks.operator.account import account
 from benchmarks.operator.scale import CONTROLLERS, Crowd
 from benchmarks.operator.scene import Scene
 from benchmarks.report import Row, print_report
@@ -19,13 +20,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.operator", description=__doc__)
     parser.add_argument("--minutes", type=float, default=2, help="length of the idle time")
     parser.add_argument("--resources", type=int, default=30, help="how many are timed")
+    parser.add_argument(
+        "--account", action="store_true", help="where the time of one create goes instead"
+    )
     parser.add_argument("--scale", action="store_true", help="many resources instead")
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[100, 500, 1000], help="how many, step by step"
     )
     parser.add_argument("--samples", type=int, default=1000, help="deletions of children")
     options = parser.parse_args()
-    rows, kubernetes = _scale(options) if options.scale else _counts(options)
+    measure = _scale if options.scale else _account if options.account else _counts
+    rows, kubernetes = measure(options)
     setting = f"Kubernetes {kubernetes}; control plane and operator share the machine"
     print_report(rows, setting=setting)
 
@@ -62,6 +67,13 @@ def _counts(options: argparse.Namespace) -> tuple[list[Row], str]:
         _say(f"{options.minutes:g} idle minutes")
         rows += measures.idle(scene, [first, *one_by_one, *at_once], options.minutes)
         return rows, _version(scene)
+
+
+def _account(options: argparse.Namespace) -> tuple[list[Row], str]:
+    with Scene.set() as scene:
+        first = scene.create_namespace()
+        _, children = measures.writes_of_one(scene, first)
+        return account(scene, options.resources, children), _version(scene)
 
 
 def _version(scene: Scene) -> str:
