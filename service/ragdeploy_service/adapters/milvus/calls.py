@@ -34,7 +34,7 @@ _CONNECT_SECONDS = 3.0
 # https://grpc.github.io/grpc/core/group__grpc__arg__keys.html
 _CHANNEL = {
     "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.min_reconnect_backoff_ms": 3_000,  # for which it goes on with one attempt, despite its name
+    "grpc.min_reconnect_backoff_ms": 3_000,  # despite its name: how long one attempt may take
     "grpc.max_reconnect_backoff_ms": 1_000,
 }
 
