@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import math
 import signal
 import time
@@ -16,6 +17,10 @@ from ragdeploy_service.lifecycle import Drain
 # Whoever sends requests here sees the failing readiness probe, or the vanished endpoint, a
 # moment after SIGTERM. Until then new connections are still served.
 _LINGER_SECONDS = 1.0
+
+# What is closed after the drain takes milliseconds. A process that hangs there would be killed
+# without a word, by Kubernetes ten seconds after the drain; before that it tells where it hangs.
+_CLOSING_SECONDS = 5.0
 
 
 class LastAnswers:
@@ -54,6 +59,8 @@ class DrainingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Note the signal; what follows from it happens in the event loop."""
+        longest = self._linger + self._drain.remaining + _CLOSING_SECONDS
+        faulthandler.dump_traceback_later(longest, exit=True)
         if sig == signal.SIGTERM and math.isinf(self._close_at):
             self._captured_signals.append(sig)
             self._close_at = time.monotonic() + self._linger

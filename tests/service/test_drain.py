@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
+import sys
 from contextlib import asynccontextmanager
 
 import httpx
@@ -72,3 +74,40 @@ def test_a_service_alone_keeps_the_jobs_that_it_did_not_come_to(run_service, tmp
     assert {finished(again.http, job_id)["attempts"] for job_id in jobs} == {1}
     found = texts(ask(again.http, "What is the number of the house?", top_k=50))
     assert len(found) == 20
+
+
+HANGS_AT_ITS_END = """
+import time
+import uvicorn
+from ragdeploy_service import server
+from ragdeploy_service.lifecycle import Drain
+
+server._CLOSING_SECONDS = 0.5
+
+def hang():
+    time.sleep(600)
+
+async def app(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    print("up", flush=True)
+    await receive()
+    hang()
+
+config = uvicorn.Config(app, port=0, log_level="warning")
+server.DrainingServer(config, drain=Drain(seconds=0), lingers=False).run()
+"""
+
+
+def test_a_service_that_hangs_at_its_end_says_where_and_ends():
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGS_AT_ITS_END],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as service:
+        assert service.stdout.readline() == "up\n"
+        service.terminate()
+        _, told = service.communicate(timeout=60)
+    assert service.returncode == 1
+    assert "in hang" in told
