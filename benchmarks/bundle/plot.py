@@ -19,21 +19,19 @@ FOLDER = Path(__file__).parents[2] / "docs/pictures"
 
 
 @dataclass(frozen=True)
-class Series:
-    """A line: seconds and values."""
+class Line:
+    """Seconds and values."""
 
     label: str
     points: Sequence[tuple[float, float]]
-    logarithmic: bool = False
-    steps: bool = False
 
 
 @dataclass(frozen=True)
-class Line:
-    """One of several in a graph: seconds and values."""
+class Series(Line):
+    """A line in a panel of its own."""
 
-    label: str
-    points: Sequence[tuple[float, float]]
+    logarithmic: bool = False
+    steps: bool = False
 
 
 @dataclass(frozen=True)
