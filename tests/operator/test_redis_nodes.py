@@ -6,17 +6,23 @@ stands in the pods.
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import redis
 
 from ragdeploy_operator.build.sentinel import MASTER
+from ragdeploy_service.adapters.redis.client import confirmed, connect
+from ragdeploy_service.settings import ServiceSettings
 from tests.operator.unit.resources import CACHE_PASSWORD, Children, children
 from tests.support.process import Process, free_port
 from tests.support.redis import RedisServer
@@ -152,6 +158,49 @@ def test_a_master_that_stops_hands_over_first_and_comes_back_as_a_replica(nodes)
     wait_whole(nodes)
     assert master_of(nodes) is not first
     assert [node.ask("GET", "job") for node in nodes] == ["1"] * len(nodes)
+
+
+@contextmanager
+def writing(nodes: list[Node]) -> Iterator[set[str]]:
+    """Write as the service does, from several clients; yields the keys that were confirmed."""
+    confirmed_keys: set[str] = set()
+    sentinels = ",".join(f"{node.host}:{node.sentinel_port}" for node in nodes)
+    url = f"redis+sentinel://:{CACHE_PASSWORD}@{sentinels}/{MASTER}/0"
+    stopping = threading.Event()
+
+    async def write(client: int) -> None:
+        service = connect(ServiceSettings(redis_url=url), timeout=5, patience=15, connections=4)
+        for number in itertools.count():
+            if stopping.is_set():
+                break
+            key = f"{client}-{number}"
+            with suppress(redis.RedisError, TimeoutError):  # it was not confirmed
+                await confirmed(service, lambda calls, key=key: calls.set(key, "1"), seconds=5)
+                confirmed_keys.add(key)
+        await service.aclose()
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(write(client) for client in range(4)))
+
+    thread = threading.Thread(target=asyncio.run, args=(all_of_them(),))
+    thread.start()
+    eventually(lambda: confirmed_keys, what="a write is confirmed")
+    try:
+        yield confirmed_keys
+    finally:
+        stopping.set()
+        thread.join()
+
+
+def test_what_is_confirmed_while_the_master_changes_is_kept(nodes):
+    with writing(nodes) as keys:
+        for _ in range(3):
+            assert master_of(nodes).run("step-down.sh") == 0
+            wait_whole(nodes)
+            confirmed_by_the_next = len(keys)
+            eventually(lambda: len(keys) > confirmed_by_the_next, what="writes go on")  # noqa: B023
+    there = set(master_of(nodes).ask("KEYS", "*"))
+    assert keys - there == set()
 
 
 def test_a_master_that_lost_its_volume_does_not_empty_the_others(nodes):
