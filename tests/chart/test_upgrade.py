@@ -56,7 +56,11 @@ def test_an_upgrade_and_an_uninstall_keep_every_resource(
     def resource() -> Object:
         return cluster.api.get(RAG_DEPLOYMENT, "docs", namespace="default")
 
+    def definition() -> Object:
+        return cluster.api.get(CUSTOM_RESOURCE_DEFINITION, "ragdeployments.ragdeploy.io")
+
     helm("install", PREVIOUS, "--create-namespace")
+    cluster.api.wait_served(definition())
     spec = {"api": {"replicas": 2}, "retrieval": {"topK": 4}}
     cluster.api.apply(
         {
@@ -75,8 +79,7 @@ def test_an_upgrade_and_an_uninstall_keep_every_resource(
     new = resource()
     assert new["metadata"]["uid"] == old["metadata"]["uid"]
     assert new["spec"]["retrieval"]["topK"] == 4
-    definition = cluster.api.get(CUSTOM_RESOURCE_DEFINITION, "ragdeployments.ragdeploy.io")
-    columns = definition["spec"]["versions"][0]["additionalPrinterColumns"]
+    columns = definition()["spec"]["versions"][0]["additionalPrinterColumns"]
     assert "Documents" in {column["name"] for column in columns}  # which the one before had not
 
     helm("uninstall")

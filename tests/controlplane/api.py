@@ -188,6 +188,10 @@ class Api:
     def define(self, definition: Object) -> None:
         """Apply a CustomResourceDefinition and return once its kind is served."""
         self.apply(definition)
+        self.wait_served(definition)
+
+    def wait_served(self, definition: Object) -> None:
+        """Return once the kind of a CustomResourceDefinition is served."""
         name, spec = definition["metadata"]["name"], definition["spec"]
         self.wait_for(CUSTOM_RESOURCE_DEFINITION, name, _established)
         for version in spec["versions"]:
