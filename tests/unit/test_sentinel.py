@@ -15,6 +15,8 @@ from ragdeploy_service.rag.errors import CacheUnavailable, ConfigurationError
 from ragdeploy_service.rag.models import Document, JobState
 from ragdeploy_service.settings import ServiceSettings
 from tests.support.domain import HERE
+from tests.support.sentinel import ask
+from tests.support.waiting import eventually
 
 DOCUMENTS = [Document(id="one", text="One."), Document(id="two", text="NOREPLICAS two.")]
 PATIENCE = 60  # a busy machine elects slowly
@@ -101,6 +103,33 @@ async def test_what_no_replica_has_does_not_count_as_written(watched, redis):
         for replica in replicas:
             replica.signal(signal.SIGCONT)
     assert await confirmed(redis, lambda to: to.set("key", "value"), seconds=30)
+
+
+async def test_a_write_waits_until_its_master_has_a_replica_again(watched, redis):
+    master = watched.master()
+    replicas = [node for port, node in watched.nodes.items() if port != master]
+
+    def refused() -> int:
+        """How often the master has refused a write since it has no replica."""
+        told = ask(master, "INFO", "errorstats") or {}
+        return told.get("errorstat_NOREPLICAS", {}).get("count", 0)
+
+    for replica in replicas:
+        replica.signal(signal.SIGSTOP)
+    try:
+        await asyncio.to_thread(
+            eventually, lambda: not ask(master, "SET", "key", "mine"), what="it takes no writes"
+        )
+        before = refused()
+        writing = asyncio.create_task(
+            confirmed(redis, lambda to: to.set("key", "value"), seconds=30)
+        )
+        await asyncio.to_thread(eventually, lambda: refused() > before + 1, what="it waits")
+    finally:
+        for replica in replicas:
+            replica.signal(signal.SIGCONT)
+    assert await writing
+    assert await redis.get("key") == b"value"
 
 
 async def test_a_cache_does_not_wait_for_an_election(watched):

@@ -94,8 +94,11 @@ def _is_lost(error: Exception) -> bool:
 
 
 def _said(error: Exception) -> str:
-    """What Redis said, without the command that redis-py puts before it in a pipeline."""
-    return str(error).rpartition("caused error: ")[2]
+    """What Redis said, without what redis-py puts around it in a pipeline.
+
+    That is the command, before it, and the brackets of the tuple of an exception's arguments.
+    """
+    return str(error).rpartition("caused error: ")[2].lstrip("('\"")
 
 
 class MasterClient(Redis):
