@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from ragdeploy_operator.build.sentinel import MASTER
+from ragdeploy_operator.build.sentinel import MASTER, SCRIPTS
 from ragdeploy_service.adapters.redis.client import confirmed, connect
 from ragdeploy_service.settings import ServiceSettings
 from tests.operator.unit.resources import CACHE_PASSWORD, Children, children
@@ -201,6 +201,48 @@ def test_what_is_confirmed_while_the_master_changes_is_kept(nodes):
             eventually(lambda: len(keys) > confirmed_by_the_next, what="writes go on")  # noqa: B023
     there = set(master_of(nodes).ask("KEYS", "*"))
     assert keys - there == set()
+
+
+REDIS_CLI = """\
+#!/bin/sh
+# The Sentinels of node-1 and node-2; what each is asked for the {asked}th time, it knows.
+echo "$2" >>asked
+[ "$2" = node-0 ] && exit 1
+[ "$(grep -c "$2" asked)" -lt {asked} ] && echo node-0 || echo node-1
+"""
+
+
+@pytest.mark.parametrize("asked", [1, 2, 3])
+def test_a_node_that_was_replaced_while_it_was_away_is_no_master_again(tmp_path, asked):
+    """Its hand-over was cut off, and the Sentinels are still telling each other."""
+    for name, text in SCRIPTS.items():
+        (tmp_path / name).write_text(text)
+    programs = {
+        "redis-cli": REDIS_CLI.format(asked=asked),
+        "redis-server": '#!/bin/sh\necho "$@"\n',
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "appendonlydir").mkdir()
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "ME": "node-0",
+        "NODES": "node-0 node-1 node-2",
+        "MASTER": MASTER,
+        "REDIS_PORT": "6379",
+        "SENTINEL_PORT": "26379",
+        "DATA": str(tmp_path),
+    }
+    started = subprocess.run(
+        ["sh", tmp_path / "start-redis.sh"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "--replicaof node-1 6379" in started.stdout, started
 
 
 def test_a_master_that_lost_its_volume_does_not_empty_the_others(nodes):

@@ -1,16 +1,20 @@
 #!/bin/sh
 # Sourced by the others. Tells which of NODES is the master.
 
-# As a Sentinel that can be reached knows it; nothing where none can.
+# As the Sentinels that can be reached know it: one that another node was made the master knows more
+# than one that this node still is. Nothing where none can be reached.
 ask_sentinels() {
+  mine=
   for node in $NODES; do
     told=$(timeout 2 redis-cli -h "$node" -p "$SENTINEL_PORT" \
       sentinel get-master-addr-by-name "$MASTER" 2>/dev/null | head -n 1)
     case $told in
       "" | *" "*) ;; # knows none, or an error such as LOADING ...
+      "$ME") mine=$ME ;;
       *) echo "$told" && return ;;
     esac
   done
+  [ -z "$mine" ] || echo "$mine"
 }
 
 # As the Sentinel on this volume knew it last: for when all nodes start at the same time.

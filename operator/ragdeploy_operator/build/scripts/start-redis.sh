@@ -11,6 +11,15 @@ while [ ! -d "$DATA/appendonlydir" ] && [ "$(ask_sentinels)" = "$ME" ]; do
   sleep 1
 done
 
+# A hand-over may have ended with this node in the middle: then another is the master already, and
+# not every Sentinel knows. They tell each other every two seconds. Were this one the master again
+# meanwhile, it would take writes from clients that are connected to it until it is made a replica,
+# which takes Sentinels up to half a minute, and all of them would be lost.
+for _ in 1 2 3; do
+  [ "$(ask_sentinels)" = "$ME" ] || break
+  sleep 1
+done
+
 master=$(find_master)
 set -- "$(dirname "$0")/redis.conf" --replica-announce-ip "$ME"
 [ "$master" = "$ME" ] || set -- "$@" --replicaof "$master $REDIS_PORT"
