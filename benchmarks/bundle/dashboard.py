@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from pathlib import Path
 
 from benchmarks.bundle.plot import Graph, Line, plot_grid
 from benchmarks.bundle.prometheus import Prometheus
@@ -55,8 +54,7 @@ def dashboard(scene: Scene) -> Result:
         largest = f"{max(values):.4g}" if values else "-"
         result.rows.append((graph.title, graph.unit, str(len(graph.lines)), largest))
         result.must(bool(values), f"the panel {graph.title!r} shows nothing")
-    drawn: Path = plot_grid("dashboard", graphs, columns=3)
-    say(f"  {drawn}")
+    say(f"  {plot_grid('dashboard', graphs, columns=3)}")
     scene.remove(bundle)
     return result
 

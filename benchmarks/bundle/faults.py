@@ -154,8 +154,9 @@ def _missing(ids: Sequence[str], accepted: int) -> list[int]:
 
 def _ranges(numbers: Sequence[int]) -> str:
     """Write rising numbers as ``0-4, 10-14``."""
-    starts = [n for n in numbers if n - 1 not in numbers]
-    ends = [n for n in numbers if n + 1 not in numbers]
+    there = set(numbers)
+    starts = [n for n in numbers if n - 1 not in there]
+    ends = [n for n in numbers if n + 1 not in there]
     return ", ".join(f"{start}-{end}" for start, end in zip(starts, ends, strict=True))
 
 

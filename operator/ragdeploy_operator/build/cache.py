@@ -100,6 +100,7 @@ class _Parts:
         service: By what the pods are reached.
         files: Of the ConfigMap.
         containers: Of each pod.
+        budgets: How many pods may be missing at once.
         pod_fields: More of the pod's spec.
     """
 

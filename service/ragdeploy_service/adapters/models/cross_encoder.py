@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ragdeploy_service.adapters.models.download import HubSource, OnProgress, PinnedFile
+from ragdeploy_service.adapters.models.download import HubSource, PinnedFile
 from ragdeploy_service.adapters.models.published import (
     MODEL_FILE,
     TOKENIZER_FILE,
@@ -28,20 +28,13 @@ HUB_FILES = (
 HUB_REVISION = "c5ee24cb16019beea0893ab7796b1df96625c6b8"
 
 
-async def ensure_reranker(
-    settings: ServiceSettings, *, on_progress: OnProgress | None = None
-) -> ModelFiles:
+async def ensure_reranker(settings: ServiceSettings) -> ModelFiles:
     """Find the cross-encoder's files, and fetch the default one when this machine has none.
 
     Raises:
         ModelUnavailable: no place has them; the message lists what was tried.
     """
-    return await published(settings).ensure(
-        settings,
-        named=settings.rerank_model,
-        given=settings.rerank_model_dir,
-        on_progress=on_progress,
-    )
+    return await published(settings).ensure(settings)
 
 
 def published(settings: ServiceSettings) -> PublishedModel:

@@ -69,12 +69,7 @@ async def ensure_model(
     Raises:
         ModelUnavailable: no place has them; the message lists what was tried.
     """
-    return await published(settings).ensure(
-        settings,
-        named=settings.embedding_model,
-        given=settings.embedding_model_dir,
-        on_progress=on_progress,
-    )
+    return await published(settings).ensure(settings, on_progress=on_progress)
 
 
 def published(settings: ServiceSettings) -> PublishedModel:

@@ -68,24 +68,19 @@ class PublishedModel:
     without: str = ""
 
     async def ensure(
-        self,
-        settings: ServiceSettings,
-        *,
-        named: str,
-        given: Path | None,
-        on_progress: OnProgress | None = None,
+        self, settings: ServiceSettings, *, on_progress: OnProgress | None = None
     ) -> ModelFiles:
-        """Find the files of a model, and fetch this one into ``data_dir`` when there are none.
+        """Find the model that the settings name, and fetch this one when this machine has none.
 
-        Args:
-            settings: Where to keep it.
-            named: The model that is wanted: this one, or one of the user's own in ``given``.
-            given: The folder that holds it; None to look where the service keeps its models.
-            on_progress: Called with the source, and bytes done and in all, as they arrive.
+        One of the user's own lies in the folder that the settings name; this one is looked for
+        there too, or else where the service keeps its models, which is where it is fetched to.
+        ``on_progress(source, done, total)`` is called with bytes as they arrive.
 
         Raises:
             ModelUnavailable: no place has them; the message lists what was tried.
         """
+        named: str = getattr(settings, self.name_setting)
+        given: Path | None = getattr(settings, self.folder_setting)
         if given is not None:
             return await asyncio.to_thread(self._in_given, given, named)
         if named != self.name:
