@@ -203,7 +203,34 @@ def test_what_is_confirmed_while_the_master_changes_is_kept(nodes):
     assert keys - there == set()
 
 
-REDIS_CLI = """\
+def run_with(redis_cli: str, script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script of node-0 with programs that only stand for Redis'."""
+    programs = {"redis-cli": redis_cli, "redis-server": '#!/bin/sh\necho "$@"\n'}
+    for name, text in {**SCRIPTS, **programs}.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    (folder / "appendonlydir").mkdir()
+    environment = {
+        "PATH": f"{folder}:{os.environ['PATH']}",
+        "ME": "node-0",
+        "NODES": "node-0 node-1 node-2",
+        "MASTER": MASTER,
+        "REDIS_PORT": "6379",
+        "SENTINEL_PORT": "26379",
+        "DATA": str(folder),
+    }
+    return subprocess.run(
+        ["sh", folder / script],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+TELLS = """\
 #!/bin/sh
 # The Sentinels of node-1 and node-2; what each is asked for the {asked}th time, it knows.
 echo "$2" >>asked
@@ -212,37 +239,29 @@ echo "$2" >>asked
 """
 
 
-@pytest.mark.parametrize("asked", [1, 2, 3])
+@pytest.mark.parametrize("asked", [1, 2, 3, 4])
 def test_a_node_that_was_replaced_while_it_was_away_is_no_master_again(tmp_path, asked):
     """Its hand-over was cut off, and the Sentinels are still telling each other."""
-    for name, text in SCRIPTS.items():
-        (tmp_path / name).write_text(text)
-    programs = {
-        "redis-cli": REDIS_CLI.format(asked=asked),
-        "redis-server": '#!/bin/sh\necho "$@"\n',
-    }
-    for name, text in programs.items():
-        (tmp_path / name).write_text(text)
-        (tmp_path / name).chmod(0o755)
-    (tmp_path / "appendonlydir").mkdir()
-    environment = {
-        "PATH": f"{tmp_path}:{os.environ['PATH']}",
-        "ME": "node-0",
-        "NODES": "node-0 node-1 node-2",
-        "MASTER": MASTER,
-        "REDIS_PORT": "6379",
-        "SENTINEL_PORT": "26379",
-        "DATA": str(tmp_path),
-    }
-    started = subprocess.run(
-        ["sh", tmp_path / "start-redis.sh"],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    started = run_with(TELLS.format(asked=asked), "start-redis.sh", tmp_path)
     assert "--replicaof node-1 6379" in started.stdout, started
+
+
+HANDS_OVER = """\
+#!/bin/sh
+# The Redis and the Sentinel of node-0; what it is told for the {told}th time, that Sentinel does.
+echo "$*" >>calls
+case $* in
+*get-master-addr*) [ "$(grep -c failover calls)" -lt {told} ] && echo node-0 || echo node-1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("told", [1, 10])
+def test_a_hand_over_ends_with_a_replica_of_the_next_master(tmp_path, told):
+    """Else it would take writes that are lost, until the Sentinels tell it."""
+    run_with(HANDS_OVER.format(told=told), "step-down.sh", tmp_path)
+    calls = (tmp_path / "calls").read_text()
+    assert "replicaof node-1 6379" in calls, calls
 
 
 def test_a_master_that_lost_its_volume_does_not_empty_the_others(nodes):

@@ -78,7 +78,7 @@ def _record(cluster: ControlPlane, operator: RunningOperator, name: str, file: P
     docs.wait_condition("Ready", "True")
     operator.wait_idle()
 
-    applied: dict[tuple[str, str], Object] = {}  # in the order of the first write
+    applied: dict[tuple[str, str], Object] = {}
     for entry in writes_of_operator(cluster.audit.since(before), namespace):
         if entry.verb == "patch" and entry.resource != "ragdeployments":
             applied[entry.resource, entry.name] = entry.body
@@ -86,7 +86,8 @@ def _record(cluster: ControlPlane, operator: RunningOperator, name: str, file: P
         SECRET, namespace=namespace, selector=f"ragdeploy.io/name={NAME}"
     ):
         applied["secrets", secret["metadata"]["name"]] = _as_applied(secret)
-    children = [_settled(child) for child in applied.values()]
+    # sorted, so that the next record differs only where the children do
+    children = [_settled(applied[key]) for key in sorted(applied)]
     uid = docs.get()["metadata"]["uid"]
     Snapshot(body, secrets, children).save(file, uid=uid)
 

@@ -1,7 +1,7 @@
 """What one version of the operator made of a resource, as a file that can be applied.
 
 ``<version>/<name>.yaml`` holds the resource, the Secrets that it refers to, and every child
-as it was applied last, in the order in which they were made. ``record`` writes it.
+as it was applied last, sorted by kind and name. ``record`` writes it.
 """
 
 from __future__ import annotations

@@ -17,13 +17,14 @@ ask_sentinels() {
   [ -z "$mine" ] || echo "$mine"
 }
 
-# As the Sentinel on this volume knew it last: for when all nodes start at the same time.
-remember() {
-  sed -n "s/^sentinel monitor $MASTER \([^ ]*\) .*/\1/p" "$DATA/sentinel.conf" 2>/dev/null | tail -n 1
+# Where none can be reached: as the Sentinel on this volume knew it last, for when all nodes start at
+# the same time; before that the first node.
+guess() {
+  found=$(sed -n "s/^sentinel monitor $MASTER \([^ ]*\) .*/\1/p" "$DATA/sentinel.conf" 2>/dev/null | tail -n 1)
+  echo "${found:-${NODES%% *}}"
 }
 
 find_master() {
   found=$(ask_sentinels)
-  [ -n "$found" ] || found=$(remember)
-  echo "${found:-${NODES%% *}}"
+  echo "${found:-$(guess)}"
 }

@@ -15,12 +15,13 @@ done
 # not every Sentinel knows. They tell each other every two seconds. Were this one the master again
 # meanwhile, it would take writes from clients that are connected to it until it is made a replica,
 # which takes Sentinels up to half a minute, and all of them would be lost.
-for _ in 1 2 3; do
-  [ "$(ask_sentinels)" = "$ME" ] || break
-  sleep 1
+for pause in 1 1 1 0; do
+  master=$(ask_sentinels)
+  [ "$master" = "$ME" ] || break
+  sleep "$pause"
 done
 
-master=$(find_master)
+master=${master:-$(guess)}
 set -- "$(dirname "$0")/redis.conf" --replica-announce-ip "$ME"
 [ "$master" = "$ME" ] || set -- "$@" --replicaof "$master $REDIS_PORT"
 exec redis-server "$@"
