@@ -86,9 +86,10 @@ class LanguageModelServer:
     >>> llm.delay = 0.5
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, host: str = "127.0.0.1") -> None:
+        self._host = host
         self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket.bind((host, 0))
         self.port = int(self._socket.getsockname()[1])
         self._lock = threading.Lock()
         self.reset()
@@ -112,7 +113,7 @@ class LanguageModelServer:
     @property
     def url(self) -> str:
         """The base URL that OpenAI's clients ask for."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http://{self._host}:{self.port}/v1"
 
     def start(self) -> Self:
         """Serve; connections wait in the socket until the loop runs."""

@@ -20,6 +20,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from ragdeploy_service.adapters.openai_client import http_client
 from ragdeploy_service.rag.errors import LanguageModelUnavailable
 from ragdeploy_service.rag.models import Usage
 from ragdeploy_service.settings import ServiceSettings
@@ -67,9 +68,7 @@ class OpenAIModel:
             base_url=settings.llm_base_url,
             max_retries=0,
             timeout=timeout,
-            # The SDK's own aiohttp transport: httpx looks at each idle connection at every
-            # request, which with 64 clients is a third of the event loop's time.
-            http_client=openai.DefaultAioHttpClient(timeout=timeout),
+            http_client=http_client(timeout),
         )
 
     async def complete(self, prompt: str) -> tuple[str, Usage | None]:

@@ -8,6 +8,7 @@ import numpy as np
 import openai
 import structlog
 
+from ragdeploy_service.adapters.openai_client import http_client
 from ragdeploy_service.rag.errors import EmbedderUnavailable
 from ragdeploy_service.rag.ports import Vectors
 from ragdeploy_service.settings import ServiceSettings, variable
@@ -58,6 +59,7 @@ class OpenAIEncoder:
             api_key=key.get_secret_value() if key else "none",
             max_retries=_RETRIES,
             timeout=_DEADLINE_SECONDS,
+            http_client=http_client(openai.Timeout(_DEADLINE_SECONDS)),
         )
         try:
             vectors = await _embed(client, settings.embedding_model, ["dimension"])
