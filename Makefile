@@ -13,6 +13,7 @@ HADOLINT_VERSION ?= 2.15.1
 SHELLCHECK_VERSION ?= 0.11.0.1
 ZIZMOR_VERSION ?= 1.32.0
 CHECKOV_VERSION ?= 3.3.30
+KUBERNETES_VALIDATE_VERSION ?= 1.37.0
 # Milvus as one program from PyPI; the version is the server's own.
 MILVUS_PACKAGE_VERSION ?= 2.3.5
 PORT ?= 8000
@@ -78,10 +79,11 @@ $(VENV)/.dev: uv.lock | $(UV)
 export PATH := $(PATH):$(CURDIR)/bin
 have = $(shell command -v $(1))
 CHART_TOOLS := $(if $(call have,helm),,bin/helm) $(if $(call have,helm-tool),,bin/helm-tool)
+UNITTEST := $(if $(call have,helm-unittest),,bin/helm-unittest)
 CLUSTER_TOOLS := $(if $(call have,kind),,bin/kind) $(if $(call have,kubectl),,bin/kubectl) \
   $(if $(call have,helm),,bin/helm)
 
-bin/%: tools/go.mod tools/kubectl/go.mod | $(VENV)/.dev
+bin/%: tools/go.mod tools/kubectl/go.mod tools/helm-unittest/go.mod | $(VENV)/.dev
 	@$(BIN)/python -m tools.build $*
 
 # In this order: the chart holds a copy of the CRD.
@@ -111,7 +113,7 @@ rebuild-traps: $(VENV)/.dev ## Build each trap of docs/traps.md again in a copy,
 	@$(BIN)/python -m tools.rebuild_traps $(ARGS)
 
 .PHONY: check
-check: $(VENV)/.dev $(CHART_TOOLS) ## Verify format, lint, types, import layers, and that generated files are up to date.
+check: $(VENV)/.dev $(CHART_TOOLS) $(UNITTEST) ## Verify format, lint, types, import layers, and that generated files are up to date.
 	@$(BIN)/ruff format --quiet --check . || { echo "run 'make format'" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
@@ -122,6 +124,8 @@ check: $(VENV)/.dev $(CHART_TOOLS) ## Verify format, lint, types, import layers,
 	  operator/ragdeploy_operator/build/scripts/*.sh
 	@$(UV) tool run --quiet --from zizmor==$(ZIZMOR_VERSION) zizmor --quiet --offline .github/workflows >/dev/null || \
 	  { $(UV) tool run --from zizmor==$(ZIZMOR_VERSION) zizmor --offline .github/workflows; exit 1; }
+	@said=$$(helm-unittest charts/ragdeploy-operator) || { echo "$$said" >&2; exit 1; }
+	@$(BIN)/python -m tools.schemas $(UV) tool run --quiet --from kubernetes-validate==$(KUBERNETES_VALIDATE_VERSION) kubernetes-validate
 	@$(BIN)/python -m tools.security $(UV) tool run --quiet --from checkov==$(CHECKOV_VERSION) checkov
 	@$(foreach generator,$(GENERATORS),$(BIN)/python -m $(generator) --check;)
 

@@ -1,12 +1,13 @@
 """Builds a program that the Makefile needs and this machine lacks, from a pinned Go module.
 
-Usage: python -m tools.build [helm | kind | helm-tool | kubectl]
+Usage: python -m tools.build [helm | helm-tool | helm-unittest | kind | kubectl]
 
-The versions stand in two modules, so that their Kubernetes libraries do not
-fight: ``tools/go.mod`` (helm, kind and helm-tool) and ``tools/kubectl/go.mod``
-(kubectl may be one minor version away from the cluster, and helm's libraries
-are ahead of it). Helm is version 4: version 3 gets security fixes only, until
-February 2027. The chart works with both.
+The versions stand in three modules, so that their libraries do not fight:
+``tools/go.mod``, ``tools/kubectl/go.mod`` (kubectl may be one minor version
+away from the cluster, and helm's libraries are ahead of it) and
+``tools/helm-unittest/go.mod`` (it replaces a library by a fork). Helm is
+version 4: version 3 gets security fixes only, until February 2027. The chart
+works with both; helm-unittest renders it with version 3.
 """
 
 from __future__ import annotations
@@ -58,6 +59,10 @@ PROGRAMS = {
         stamp="helm.sh/helm/v4/internal/version.version",
     ),
     "helm-tool": Program(package="github.com/cert-manager/helm-tool"),
+    "helm-unittest": Program(
+        package="github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
+        module=TOOLS / "helm-unittest",
+    ),
     "kind": Program(package="sigs.k8s.io/kind"),
     "kubectl": Program(
         package=".",

@@ -10,20 +10,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import yaml
+from tools.rendered import ROOT, write_chart, write_children
 
-from ragdeploy_operator.api import KIND
-from tests.operator.unit.resources import children
-from tools.build import find
-from tools.chart import CHART
-
-ROOT = Path(__file__).parents[1]
 CONFIG = Path(__file__).with_name("checkov.yaml")
-WHERE = ("--namespace=ragdeploy-system",)
 DOCKERFILES = ("service/Dockerfile", "operator/Dockerfile")
 
 
@@ -33,25 +25,8 @@ def write(folder: Path) -> None:
         target = folder / name
         target.parent.mkdir()
         target.write_text((ROOT / name).read_text())
-    everything = ROOT / CHART / "ci/everything-values.yaml"
-    for name, options in {
-        "chart": ("--set=networkPolicy.enabled=true",),
-        "chart-everything": (f"--values={everything}",),
-    }.items():
-        command = (find("helm"), "template", "ragdeploy", ROOT / CHART, *WHERE, *options)
-        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        (folder / f"{name}.yaml").write_text(text)
-    for name, spec in examples():
-        made = children(spec, name=name).manifests
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump_all(made))
-
-
-def examples() -> Iterator[tuple[str, dict[str, object]]]:
-    """Names and specs of the RagDeployments in ``examples/``."""
-    for path in sorted((ROOT / "examples").glob("*.yaml")):
-        for found in yaml.safe_load_all(path.read_text()):
-            if found and found["kind"] == KIND:
-                yield path.stem, found.get("spec", {})
+    write_chart(folder)
+    write_children(folder)
 
 
 def main() -> None:
