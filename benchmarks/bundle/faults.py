@@ -1,4 +1,7 @@
-"""Faults: pods are killed at random while documents come in and questions are asked."""
+"""Faults: pods are killed at random while documents come in and questions are asked.
+
+At the end Redis' three nodes are replaced in turn, as an edit or an upgrade does it.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ import httpx
 from benchmarks.bundle.scene import Result, Scene, say
 from ragdeploy_kubectl.drill import Drill, Finding
 from ragdeploy_kubectl.kubectl import Kubectl as UsersKubectl
+from ragdeploy_kubectl.prober import Prober
 from ragdeploy_operator.build.names import Component
 from tests.e2e.bundle import Api, Bundle
 from tests.e2e.in_cluster import PORT, program
@@ -54,6 +58,7 @@ def faults(scene: Scene, *, minutes: float, seed: int) -> Result:
             findings[part].append(finding)
             say(f"  {part} {finding.pod}: back after {finding.recovered} s, {finding.seen}")
             time.sleep(chance.uniform(*_PAUSE))
+        rolled = _roll_cache(result, bundle, prober)
         written = writer.post("/stop").raise_for_status().json()
         whole = prober.seen()
     for part, found in findings.items():
@@ -64,12 +69,33 @@ def faults(scene: Scene, *, minutes: float, seed: int) -> Result:
             failed = sum(one.seen.failed for one in found)
             errors = {error for one in found for error in one.seen.errors}
             result.must(not failed, f"{part}: {failed} questions failed: {errors}")
+    result.rows.append(rolled)
     total = (str(whole.answered), str(whole.degraded), str(whole.failed))
     struck = sum(map(len, findings.values()))
     result.rows.append(("all the time", str(struck), "", *total))
     _look_for_documents(result, bundle, written)
     scene.remove(bundle)
     return result
+
+
+def _roll_cache(result: Result, bundle: Bundle, prober: Prober) -> tuple[str, ...]:
+    """Replace the nodes of Redis in turn; each hands over first if it is the master."""
+    old = set(bundle.pods(Component.CACHE, by="uid"))
+    first, began = prober.wait(2), time.monotonic()
+    bundle.edit({"cache": {"managed": {"resources": {"requests": {"cpu": "60m"}}}}})
+
+    def replaced() -> bool:
+        now = set(bundle.pods(Component.CACHE, by="uid"))
+        return len(now) == len(old) and not now & old
+
+    eventually(replaced, what="Redis' nodes are new", timeout=300, interval=1)
+    bundle.wait_until_settled(timeout=300)
+    took = time.monotonic() - began
+    seen = prober.seen(first, prober.wait(2))
+    say(f"  {Component.CACHE} rolled: after {took:.0f} s, {seen}")
+    result.must(not seen.failed, f"Redis rolled: {seen.failed} questions failed: {seen.errors}")
+    counts = (str(seen.answered), str(seen.degraded), str(seen.failed))
+    return f"{Component.CACHE}, by an edit", f"{len(old)} in turn", f"{took:.0f} s", *counts
 
 
 def _row(part: str, found: list[Finding]) -> tuple[str, ...]:

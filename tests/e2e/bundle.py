@@ -35,11 +35,11 @@ class Bundle:
         found = self.kubectl.list(CHILDREN, selector=f"ragdeploy.io/name={self.name}")
         return sorted(f"{item['kind']}/{item['metadata']['name']}" for item in found)
 
-    def pods(self, component: str) -> list[str]:
-        """Name the pods of a component that are not on their way out."""
+    def pods(self, component: str, *, by: str = "name") -> list[str]:
+        """Name the pods of a component that are not on their way out, or give their ``uid``."""
         selector = f"ragdeploy.io/name={self.name},app.kubernetes.io/component={component}"
         found = self.kubectl.list("pods", selector=selector)
-        return [p["metadata"]["name"] for p in found if "deletionTimestamp" not in p["metadata"]]
+        return [p["metadata"][by] for p in found if "deletionTimestamp" not in p["metadata"]]
 
     def apply(self, spec: Json) -> None:
         """Apply the resource with a spec."""
