@@ -203,12 +203,20 @@ def test_what_is_confirmed_while_the_master_changes_is_kept(nodes):
     assert keys - there == set()
 
 
-def run_with(redis_cli: str, script: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a script of node-0 with programs that only stand for Redis'."""
-    programs = {"redis-cli": redis_cli, "redis-server": '#!/bin/sh\necho "$@"\n'}
+REDIS_SERVER = """\
+#!/bin/sh
+echo "redis-server $*" >>calls
+until grep -q -e --replicaof -e "config set" calls; do sleep 0.1; done
+"""
+
+
+def run_with(redis_cli: str, script: str, folder: Path) -> list[str]:
+    """Run a script of node-0 with stand-ins for Redis' programs; returns how they were called."""
+    programs = {"redis-cli": redis_cli, "redis-server": REDIS_SERVER}
     for name, text in {**SCRIPTS, **programs}.items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
+    (folder / "redis.conf").write_text("min-replicas-to-write 1\n")
     (folder / "appendonlydir").mkdir()
     environment = {
         "PATH": f"{folder}:{os.environ['PATH']}",
@@ -219,31 +227,67 @@ def run_with(redis_cli: str, script: str, folder: Path) -> subprocess.CompletedP
         "SENTINEL_PORT": "26379",
         "DATA": str(folder),
     }
-    return subprocess.run(
-        ["sh", folder / script],
-        env=environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    command = ["sh", folder / script]
+    subprocess.run(command, env=environment, cwd=folder, timeout=60, check=True)
+    return (folder / "calls").read_text().splitlines()
 
 
 TELLS = """\
 #!/bin/sh
 # The Sentinels of node-1 and node-2; what each is asked for the {asked}th time, it knows.
-echo "$2" >>asked
-[ "$2" = node-0 ] && exit 1
-[ "$(grep -c "$2" asked)" -lt {asked} ] && echo node-0 || echo node-1
+echo "$*" >>calls
+case $* in
+"-h node-0"*) exit 1 ;;
+*get-master-addr*)
+  [ "$(grep -c "$2.*get-master" calls)" -lt {asked} ] && echo node-0 || echo node-1 ;;
+*"sentinel master"*) printf 'flags\\nmaster\\n' ;;
+*) echo OK ;;
+esac
 """
 
 
 @pytest.mark.parametrize("asked", [1, 2, 3, 4])
-def test_a_node_that_was_replaced_while_it_was_away_is_no_master_again(tmp_path, asked):
+def test_a_node_that_was_replaced_while_it_was_away_takes_no_writes(tmp_path, asked):
     """Its hand-over was cut off, and the Sentinels are still telling each other."""
-    started = run_with(TELLS.format(asked=asked), "start-redis.sh", tmp_path)
-    assert "--replicaof node-1 6379" in started.stdout, started
+    calls = run_with(TELLS.format(asked=asked), "start-redis.sh", tmp_path)
+    [start] = [call for call in calls if call.startswith("redis-server")]
+    if asked == 1:
+        assert "--replicaof node-1 6379" in start
+    else:
+        assert "--min-replicas-to-write 3" in start
+        *_, replica, writes = calls
+        assert replica.endswith("replicaof node-1 6379")
+        assert writes.endswith("config set min-replicas-to-write 1")
+
+
+DOUBTS = """\
+#!/bin/sh
+# The Sentinels of node-1 and node-2; that of node-1 has lost sight of node-0 for a while.
+echo "$*" >>calls
+case $* in
+"-h node-0"*) exit 1 ;;
+*get-master-addr*) echo node-0 ;;
+"-h node-1"*"sentinel master"*)
+  [ "$(grep -c "node-1.*sentinel master" calls)" -lt 3 ] && flags=master,s_down || flags=master
+  printf 'name\\nx\\nflags\\n%s\\n' $flags ;;
+*"sentinel master"*) printf 'flags\\nmaster\\n' ;;
+*) echo OK ;;
+esac
+"""
+
+
+def test_a_master_that_is_back_takes_writes_once_no_sentinel_is_about_to_choose_another(tmp_path):
+    calls = run_with(DOUBTS, "start-redis.sh", tmp_path)
+    assert calls[-1].endswith("config set min-replicas-to-write 1")
+    assert sum("node-1" in call and "sentinel master" in call for call in calls) == 2 + 3
+
+
+def test_a_master_that_is_back_at_once_is_the_master_still(nodes):
+    first = master_of(nodes)
+    first.kill()
+    first.start()
+    eventually(lambda: first.ask("SET", "job", "1"), what="it takes writes", timeout=60)
+    assert master_of(nodes) is first
 
 
 HANDS_OVER = """\
@@ -259,9 +303,8 @@ esac
 @pytest.mark.parametrize("told", [1, 10])
 def test_a_hand_over_ends_with_a_replica_of_the_next_master(tmp_path, told):
     """Else it would take writes that are lost, until the Sentinels tell it."""
-    run_with(HANDS_OVER.format(told=told), "step-down.sh", tmp_path)
-    calls = (tmp_path / "calls").read_text()
-    assert "replicaof node-1 6379" in calls, calls
+    calls = run_with(HANDS_OVER.format(told=told), "step-down.sh", tmp_path)
+    assert any(call.endswith("replicaof node-1 6379") for call in calls)
 
 
 def test_a_master_that_lost_its_volume_does_not_empty_the_others(nodes):

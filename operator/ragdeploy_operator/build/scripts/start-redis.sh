@@ -11,17 +11,12 @@ while [ ! -d "$DATA/appendonlydir" ] && [ "$(ask_sentinels)" = "$ME" ]; do
   sleep 1
 done
 
-# A hand-over may have ended with this node in the middle: then another is the master already, and
-# not every Sentinel knows. They tell each other every two seconds. Were this one the master again
-# meanwhile, it would take writes from clients that are connected to it until it is made a replica,
-# which takes Sentinels up to half a minute, and all of them would be lost.
-for pause in 1 1 1 0; do
-  master=$(ask_sentinels)
-  [ "$master" = "$ME" ] || break
-  sleep "$pause"
-done
-
-master=${master:-$(guess)}
+master=$(find_master)
 set -- "$(dirname "$0")/redis.conf" --replica-announce-ip "$ME"
-[ "$master" = "$ME" ] || set -- "$@" --replicaof "$master $REDIS_PORT"
+if [ "$master" = "$ME" ]; then
+  set -- "$@" --min-replicas-to-write 3 # there are two: it takes no writes yet
+  sh "$(dirname "$0")/take-writes.sh" &
+else
+  set -- "$@" --replicaof "$master $REDIS_PORT"
+fi
 exec redis-server "$@"
