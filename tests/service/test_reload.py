@@ -68,14 +68,14 @@ def test_the_number_of_passages_changes_and_no_question_is_refused(service, fold
         done.set()
         asking.join()
     assert set(answers) == {200}
-    assert metric(service, "rag_config_reloads") == 1
+    assert metric(service, "rag_config_reloads_total") == 1
 
 
 def test_an_answer_in_the_old_wording_is_not_given_out_in_the_new_one(service, folder, llm):
     ask(service)
     assert ask(service).json()["cached"] == "exact"
     write(folder, llm_prompt_template="Speak like a pirate. {context}\n{question}")
-    eventually(lambda: metric(service, "rag_config_reloads") == 1, what="the new wording")
+    eventually(lambda: metric(service, "rag_config_reloads_total") == 1, what="the new wording")
     answered = ask(service).json()
     assert answered["cached"] != "exact"
     assert "pirate" in llm.calls[-1].messages[0]["content"]
@@ -84,7 +84,7 @@ def test_an_answer_in_the_old_wording_is_not_given_out_in_the_new_one(service, f
 def test_a_limit_counts_for_keys_that_are_known_already(service, folder):
     assert "ratelimit-policy" not in {name.lower() for name in ask(service).headers}
     write(folder, rate_limit_requests_per_minute="2")
-    eventually(lambda: metric(service, "rag_config_reloads") == 1, what="the new limit")
+    eventually(lambda: metric(service, "rag_config_reloads_total") == 1, what="the new limit")
     assert [ask(service).status_code for _ in range(4)][-1] == 429
     write(folder, rate_limit_requests_per_minute="0")
     eventually(lambda: ask(service).status_code == 200, what="no limit again")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from ragdeploy_service.rag.access import Principal
 from ragdeploy_service.rag.models import CacheState, JobKind, JobState, Part, Rating, Stage, Usage
@@ -130,9 +132,10 @@ class Metrics:
             "1 while the folder of settings holds some that cannot be used.",
             registry=registry,
         )
-        self._reloads = Gauge(
-            "rag_config_reloads", "How often other settings began to count.", registry=registry
+        self._reloads = _CountedElsewhere(
+            "rag_config_reloads", "How often other settings began to count."
         )
+        registry.register(self._reloads)
         for route in ROUTES:
             self._latency.labels(route)
             for status in ("success", "rejected", "error"):
@@ -148,7 +151,7 @@ class Metrics:
     def follow_settings(self, failing: Callable[[], bool], reloads: Callable[[], int]) -> None:
         """Show whether settings that changed could be used, and how often they did."""
         self._reload_failing.set_function(failing)
-        self._reloads.set_function(reloads)
+        self._reloads.count = reloads
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count a question to one of `ROUTES` that was answered with this HTTP status."""
@@ -217,3 +220,14 @@ class Metrics:
     def render(self) -> bytes:
         """Write all metrics in Prometheus's text format 0.0.4."""
         return generate_latest(self.registry)
+
+
+class _CountedElsewhere(Collector):
+    """A counter whose count is asked for; those of the library can only be counted up."""
+
+    def __init__(self, name: str, documentation: str) -> None:
+        self._name, self._documentation = name, documentation
+        self.count: Callable[[], int] = int
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        yield CounterMetricFamily(self._name, self._documentation, value=self.count())
