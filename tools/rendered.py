@@ -16,19 +16,23 @@ from tools.chart import CHART
 ROOT = Path(__file__).parents[1]
 
 
-def write_chart(folder: Path) -> None:
+def write_chart(folder: Path, *options: str) -> None:
     """Write what the chart makes of its defaults, and of all that can be switched on.
+
+    Args:
+        folder: It gets a file for each.
+        options: More of ``helm template``.
 
     Raises:
         As ``tools.build.find`` for helm.
     """
     everything = ROOT / CHART / "ci/everything-values.yaml"
-    for name, options in {
-        "chart": ("--set=networkPolicy.enabled=true",),
-        "chart-everything": (f"--values={everything}",),
+    for name, values in {
+        "chart": "--set=networkPolicy.enabled=true",
+        "chart-everything": f"--values={everything}",
     }.items():
-        where = ("--namespace=ragdeploy-system",)
-        command = (find("helm"), "template", "ragdeploy", ROOT / CHART, *where, *options)
+        where = "--namespace=ragdeploy-system"
+        command = (find("helm"), "template", "ragdeploy", ROOT / CHART, where, values, *options)
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         (folder / f"{name}.yaml").write_text(text)
 

@@ -68,6 +68,7 @@ def test_an_operator_of_one_namespace_serves_it_and_is_upgraded_under_it(
         before = {part: bundle.pods(part) for part in ("api", "cache", "vector-store")}
 
         helm(kubectl, "upgrade", CHART, *values, "--wait", "--timeout=120s")
+        helm(kubectl, "test")
         bundle.edit({"retrieval": {"topK": 2}})  # the new one works
         bundle.wait_until_settled()
         assert {part: bundle.pods(part) for part in before} == before
