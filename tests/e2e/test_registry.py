@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
 
@@ -14,6 +15,7 @@ from tests.e2e.kubectl import Kubectl
 pytestmark = pytest.mark.e2e
 
 IMAGE = os.environ.get("REGISTRY_IMAGE", "registry:3")
+CONTAINER = "kind-registry"
 PORT = os.environ.get("REGISTRY_PORT", "5001")
 BASE = os.environ.get("PYTHON_IMAGE", "python:3.11-slim-bookworm")
 
@@ -23,8 +25,8 @@ def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def registry(operator: Kubectl) -> str:
-    """Its name for Docker and for pods."""
+def registry(operator: Kubectl) -> Iterator[str]:
+    """Its name for Docker and for pods; it goes again unless it was there before."""
     if docker("image", "inspect", IMAGE).returncode and docker("pull", IMAGE).returncode:
         pytest.skip(f"the image {IMAGE} is not here and cannot be pulled")
     settings = {
@@ -32,10 +34,13 @@ def registry(operator: Kubectl) -> str:
         "REGISTRY_IMAGE": IMAGE,
         "REGISTRY_PORT": PORT,
     }
+    there_before = docker("inspect", CONTAINER).returncode == 0
     script = Path(__file__).parents[2] / "hack/kind-registry"
     for _ in range(2):  # when it is there, nothing changes
         subprocess.run([script], env={**os.environ, **settings}, check=True, timeout=120)
-    return f"localhost:{PORT}"
+    yield f"localhost:{PORT}"
+    if not there_before:
+        docker("rm", "--force", "--volumes", CONTAINER)
 
 
 def test_what_is_pushed_there_runs_on_the_cluster(kubectl: Kubectl, registry: str) -> None:
