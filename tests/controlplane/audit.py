@@ -110,6 +110,10 @@ class Entries(tuple[AuditEntry, ...]):
         """Those of one user."""
         return self.where(lambda entry: entry.user == user)
 
+    def within(self, namespace: str) -> Entries:
+        """Those for what is in one namespace."""
+        return self.where(lambda entry: entry.namespace == namespace)
+
     def of(self, *resources: str) -> Entries:
         """Those for these resources, plural, subresources such as status included."""
         return self.where(lambda entry: entry.resource in resources)

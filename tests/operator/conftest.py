@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.controlplane import ControlPlane
+from tests.controlplane.kinds import RAG_DEPLOYMENT
 from tests.operator.bundle import Bundle
 from tests.operator.running import RunningOperator
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,23 @@ def bundle(
         return Bundle(cluster, namespace, name).apply(**spec)
 
     return make
+
+
+@pytest.fixture
+def nothing_else(cluster: ControlPlane, namespace: str) -> None:
+    """No other test's RagDeployment is left, so that all that the operator does is for this one's.
+
+    A test does not wait until its namespace is gone, and an operator that is seen to
+    do nothing must not have a resource of before to take leave of.
+    """
+
+    def only_ours() -> bool:
+        return all(
+            found["metadata"]["namespace"] == namespace
+            for found in cluster.api.list(RAG_DEPLOYMENT)
+        )
+
+    eventually(only_ours, what="the resources of other tests to be gone")
 
 
 @pytest.hookimpl(wrapper=True)

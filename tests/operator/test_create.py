@@ -61,7 +61,7 @@ def test_a_resource_is_made_in_one_write_per_child_and_at_most_three_of_status(
     assert len(writes.without("ragdeployments")) == len(ALL_CHILDREN)
     assert len(writes.of("ragdeployments")) <= 3
     assert all(entry.code in (200, 201) for entry in writes)
-    assert [e for e in entries.reads(user=USER) if e.namespace == namespace] == []
+    assert entries.reads(user=USER).within(namespace) == ()
 
 
 @pytest.mark.behaviour(5)
@@ -103,8 +103,7 @@ def test_a_missing_secret_is_waited_for_and_noticed_without_polling(
     assert docs.condition("ScalingReady")["message"] == "Deployment docs-api is not there yet."
     before = cluster.audit.mark()
     operator.wait_idle()
-    entries = cluster.audit.since(before).by(USER)
-    assert [entry for entry in entries if entry.namespace == namespace] == []
+    assert cluster.audit.since(before).by(USER).within(namespace) == ()
 
     make_secret(cluster, namespace, "openai", token="x")
     eventually(

@@ -107,7 +107,7 @@ def test_the_only_pod_of_the_api_can_be_evicted(cluster, bundle, namespace):
 
 
 def assert_conditions_are_counted(cluster, operator):
-    """The metric agrees with what is stored; resources of other tests may just be going."""
+    """The metric agrees with what is stored."""
 
     def counted():
         stored = Counter(
@@ -126,7 +126,7 @@ def assert_conditions_are_counted(cluster, operator):
 
 
 @pytest.mark.behaviour(47)
-def test_prometheus_finds_the_operators_own_figures(cluster, operator, bundle):
+def test_prometheus_finds_the_operators_own_figures(cluster, operator, bundle, nothing_else):
     docs = bundle().wait_children().run()
     assert assert_conditions_are_counted(cluster, operator)["Ready", "True"] >= 1
     docs.apply(api=BAD)

@@ -12,7 +12,9 @@ def operator_settings():
 
 
 @pytest.mark.behaviour(10)
-def test_an_idle_operator_writes_its_lease_and_nothing_else(cluster, operator, bundle):
+def test_an_idle_operator_writes_its_lease_and_nothing_else(
+    cluster, operator, bundle, nothing_else
+):
     docs = bundle().wait_children().run()
     docs.wait_condition("ScalingReady", "False")  # the autoscaler has had its say
     operator.wait_looks(5)

@@ -140,5 +140,6 @@ def test_one_change_alone_is_not_tried_first(cluster, operator, bundle, namespac
     before = cluster.audit.mark()
     docs.apply(vectorStore={"managed": {"resources": {"requests": {"cpu": "123m"}}}})
     docs.wait_child(STATEFUL_SET, "vector-store", lambda found: "123m" in str(found["spec"]))
-    asked = cluster.audit.since(before).by(USER)
+    asked = cluster.audit.since(before).by(USER).within(namespace)
+    assert asked.writes().of("statefulsets")
     assert not asked.dry_runs()
