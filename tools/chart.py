@@ -84,8 +84,8 @@ def generate(chart: Path) -> dict[Path, str]:
 
 
 def _rendered(chart: Path, namespace: str, values: str) -> str:
-    arguments = ("--namespace", namespace, "--set", values, "--skip-tests")
-    arguments += ("--kube-version", "1.35.0")
+    arguments = [f"--namespace={namespace}", f"--set={values}", "--skip-tests"]
+    arguments += ["--kube-version=1.35.0"]
     rendered = _run("helm", "template", "ragdeploy", str(chart), *arguments, cwd=chart)
     rendered = re.sub(r"^# Source: .*\n", "", rendered, flags=re.MULTILINE)
     rendered = re.sub(r"\n{2,}---\n", "\n---\n", rendered)  # helm 3 and 4 differ in this

@@ -32,7 +32,15 @@ def write_chart(folder: Path, *options: str) -> None:
         "chart-everything": f"--values={everything}",
     }.items():
         where = "--namespace=ragdeploy-system"
-        command = (find("helm"), "template", "ragdeploy", ROOT / CHART, where, values, *options)
+        command: list[str | Path] = [
+            find("helm"),
+            "template",
+            "ragdeploy",
+            ROOT / CHART,
+            where,
+            values,
+            *options,
+        ]
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         (folder / f"{name}.yaml").write_text(text)
 

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from tests.operator.unit.resources import Manifest
+from ragdeploy_operator.build import Manifest
 from tools.chart import CHART
 from tools.rendered import ROOT, write_chart, write_children
 

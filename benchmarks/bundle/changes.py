@@ -65,11 +65,10 @@ def changes(scene: Scene) -> Result:
 
 def _image(scene: Scene, bundle: Bundle) -> None:
     api = scene.kubectl.get("deployment", f"{bundle.name}-api")
-    old = set(bundle.pods("api"))
     image = api["spec"]["template"]["spec"]["containers"][0]["image"]
     repository, _, tag = image_under_another_tag(scene.kubectl, image).rpartition(":")
-    bundle.edit({"image": {"repository": repository, "tag": tag}})
-    _until_new(bundle, old=old)
+    with bundle.replacing("api"):
+        bundle.edit({"image": {"repository": repository, "tag": tag}})
 
 
 def _secret(scene: Scene) -> None:
@@ -86,15 +85,13 @@ def _secret(scene: Scene) -> None:
 
 
 def _resources(bundle: Bundle) -> None:
-    old = set(bundle.pods("api"))
-    bundle.edit({"api": {"resources": {"requests": {"memory": "400Mi"}}}})
-    _until_new(bundle, old=old)
+    with bundle.replacing("api"):
+        bundle.edit({"api": {"resources": {"requests": {"memory": "400Mi"}}}})
 
 
 def _restart(bundle: Bundle) -> None:
-    old = set(bundle.pods("api"))
-    bundle.kubectl("rollout", "restart", f"deployment/{bundle.name}-api")
-    _until_new(bundle, old=old)
+    with bundle.replacing("api"):
+        bundle.kubectl("rollout", "restart", f"deployment/{bundle.name}-api")
 
 
 def _kill(bundle: Bundle) -> None:
@@ -139,13 +136,6 @@ def _kill_operator(scene: Scene) -> None:
         return lease["spec"].get("holderIdentity", "").split("_")[0] not in before
 
     eventually(leads, what="a new pod leads", timeout=120, interval=0.5)
-
-
-def _until_new(bundle: Bundle, *, old: set[str]) -> None:
-    def new() -> bool:
-        return len(bundle.pods("api")) >= 2 and not old & set(bundle.pods("api"))
-
-    eventually(new, what="all API pods are new", timeout=240, interval=1)
 
 
 def _ready(bundle: Bundle) -> int:

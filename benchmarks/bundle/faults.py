@@ -48,7 +48,7 @@ def faults(scene: Scene, *, minutes: float, seed: int) -> Result:
     chance = random.Random(seed)
     users = UsersKubectl(scene.kubectl.context, scene.kubectl.namespace)
     drill = Drill(kubectl=users, name=bundle.name, hard=True, patience=300)
-    findings: dict[str, list[Finding]] = defaultdict(list)
+    findings: dict[Component, list[Finding]] = defaultdict(list)
     with _writer(scene, bundle) as writer, scene.asking(bundle, rate=_RATE) as prober:
         ends = time.monotonic() + minutes * 60
         while time.monotonic() < ends:
@@ -80,25 +80,20 @@ def faults(scene: Scene, *, minutes: float, seed: int) -> Result:
 
 def _roll_cache(result: Result, bundle: Bundle, prober: Prober) -> tuple[str, ...]:
     """Replace the nodes of Redis in turn; each hands over first if it is the master."""
-    old = set(bundle.pods(Component.CACHE, by="uid"))
+    nodes = len(bundle.pods(Component.CACHE))
     first, began = prober.wait(2), time.monotonic()
-    bundle.edit({"cache": {"managed": {"resources": {"requests": {"cpu": "60m"}}}}})
-
-    def replaced() -> bool:
-        now = set(bundle.pods(Component.CACHE, by="uid"))
-        return len(now) == len(old) and not now & old
-
-    eventually(replaced, what="Redis' nodes are new", timeout=300, interval=1)
+    with bundle.replacing(Component.CACHE, timeout=300):
+        bundle.edit({"cache": {"managed": {"resources": {"requests": {"cpu": "60m"}}}}})
     bundle.wait_until_settled(timeout=300)
     took = time.monotonic() - began
     seen = prober.seen(first, prober.wait(2))
     say(f"  {Component.CACHE} rolled: after {took:.0f} s, {seen}")
     result.must(not seen.failed, f"Redis rolled: {seen.failed} questions failed: {seen.errors}")
     counts = (str(seen.answered), str(seen.degraded), str(seen.failed))
-    return f"{Component.CACHE}, by an edit", f"{len(old)} in turn", f"{took:.0f} s", *counts
+    return f"{Component.CACHE}, by an edit", f"{nodes} in turn", f"{took:.0f} s", *counts
 
 
-def _row(part: str, found: list[Finding]) -> tuple[str, ...]:
+def _row(part: Component, found: list[Finding]) -> tuple[str, ...]:
     times = [one.recovered for one in found if one.recovered is not None]
     back = f"{median(times):.1f} / {max(times):.1f} s" if times else "never"
     counts = (

@@ -151,8 +151,8 @@ def main() -> None:
         if options.flame:
             for make in (scene.laptop, scene.cluster):
                 service = make()
-                rows = list(flame(service, questions, folder=options.flame))
-                print_report(rows, setting=f"{service.name}, {STORED:,} passages, LLM {LLM_MS} ms")
+                hot = list(flame(service, questions, folder=options.flame))
+                print_report(hot, setting=f"{service.name}, {STORED:,} passages, LLM {LLM_MS} ms")
             return
         plan = QUICK if options.quick else FULL
         bench = Bench(plan=plan, questions=questions, further=texts.further, llm=llm)
@@ -172,7 +172,8 @@ def _compare(scene: Scene, bench: Bench, *, only: str) -> Iterator[tuple[str, ..
             ours = [laptop, cluster]
             contenders = [*ours, tutorial] if measure.theirs else ours
             figures = bench.alternate(contenders, measure.of(bench), once=measure.once)
-            yield _row(measure, *(figures.get(each.name) for each in (*ours, tutorial)))
+            lite, server = (figures[each.name] for each in ours)
+            yield _row(measure, lite, server, figures.get(tutorial.name))
     if only in INT8.name:
         say(INT8.name)
         # In stores of their own, which take no other model's. How fast they are searched does not
@@ -184,7 +185,8 @@ def _compare(scene: Scene, bench: Bench, *, only: str) -> Iterator[tuple[str, ..
         for contender in rounded:
             bench.warm(contender)
         figures = bench.alternate(rounded, bench.retrieve)
-        yield _row(INT8, *(figures[each.name] for each in rounded), None)
+        lite, server = (figures[each.name] for each in rounded)
+        yield _row(INT8, lite, server, None)
     for count in (1, 2, 4):
         if only in (name := f"unique questions, {count} processes"):
             say(name)

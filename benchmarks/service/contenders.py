@@ -197,7 +197,8 @@ class Theirs(Contender):
             )
 
     def start(self) -> float:
-        command = [_BASELINE_PYTHON, "-m", "uvicorn", "main:app", "--app-dir", _BASELINE]
+        command: list[str | Path] = [_BASELINE_PYTHON, "-m", "uvicorn", "main:app"]
+        command += ["--app-dir", _BASELINE]
         command += ["--host", "127.0.0.1", "--port", str(self._port), "--no-access-log"]
         self._process = Process(command, log=self._log, env=self._environment, name=self.name)
         started = time.perf_counter()

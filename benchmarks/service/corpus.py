@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -60,10 +61,10 @@ def _from_debian(folder: Path) -> Path:
     """Debian's package:"""
     if shutil.which("apt-get") is None:
         raise FileNotFoundError("no apt-get on this machine")
-    run = {"cwd": folder, "check": True, "capture_output": True}
-    subprocess.run(["apt-get", "download", DEBIAN_PACKAGE], **run)
+    run = partial(subprocess.run, cwd=folder, check=True, capture_output=True)
+    run(["apt-get", "download", DEBIAN_PACKAGE])
     (package,) = folder.glob("*.deb")
-    subprocess.run(["dpkg-deb", "--extract", package, folder / "deb"], **run)
+    run(["dpkg-deb", "--extract", package, folder / "deb"])
     # Some of the folders are links to the one that holds the pages.
     return next(folder.glob("deb/usr/share/doc/python3*/html/library")).resolve().parent
 

@@ -73,7 +73,16 @@ def _scores(service: ServiceProcess, *, reranked: bool) -> Iterator[tuple[str, .
     rerankings = ("--no-rerank", "--rerank") if reranked else ("--no-rerank",)
     for rerank, mode in itertools.product(rerankings, MODES):
         depths = itertools.chain.from_iterable(("-k", str(k)) for k in (3, 5, 10))
-        command = [RAGDEPLOY, "eval", QUESTIONS, "--url", service.url, "--mode", mode, rerank]
+        command: list[str | Path] = [
+            RAGDEPLOY,
+            "eval",
+            QUESTIONS,
+            "--url",
+            service.url,
+            "--mode",
+            mode,
+            rerank,
+        ]
         run = subprocess.run([*command, *depths, "--json"], check=True, capture_output=True)
         result: dict[str, Any] = json.loads(run.stdout)
         at = result["at"]

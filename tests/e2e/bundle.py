@@ -77,6 +77,18 @@ class Bundle:
 
         eventually(settled, what="the last edit is live", timeout=timeout, interval=1)
 
+    @contextmanager
+    def replacing(self, component: str, *, timeout: float = 240) -> Iterator[None]:
+        """After the block, wait until all pods of a component are others than before it."""
+        old = set(self.pods(component, by="uid"))  # a StatefulSet's new pods keep the names
+        yield
+
+        def replaced() -> bool:
+            now = set(self.pods(component, by="uid"))
+            return len(now) >= len(old) and not now & old
+
+        eventually(replaced, what=f"new {component} pods", timeout=timeout, interval=1)
+
     def api_key(self) -> str:
         """Read the generated key as the notes say, or one that users brought."""
         own = self.resource()["spec"]["auth"].get("apiKeysSecretRef")

@@ -44,7 +44,9 @@ class Kubectl:
         return self._run(command, arguments, timeout=timeout, env={**os.environ, "PATH": path})
 
     def _run(self, command: Sequence[str], arguments: Sequence[str], **options: Any) -> str:
-        done = subprocess.run(command, capture_output=True, text=True, **options)
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            command, capture_output=True, text=True, **options
+        )
         if done.returncode:
             told = f"{done.stdout}{done.stderr}".strip()
             raise KubectlFailed(f"kubectl {' '.join(arguments)}: {told}")

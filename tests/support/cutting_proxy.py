@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -118,7 +118,7 @@ class CuttingProxy:
         return ConnectionResetError("cut")
 
 
-def _passed(headers: aiohttp.typedefs.LooseHeaders) -> list[tuple[str, str]]:
+def _passed(headers: Mapping[str, str]) -> list[tuple[str, str]]:
     return [
         (name, value) for name, value in headers.items() if name.lower() not in _OF_THE_CONNECTION
     ]

@@ -15,7 +15,7 @@ TEXTS = ("", "a", "b", "A", "1", "true", 'a"b', "a\\", "日本", "😀", "a\nb",
 NUMBERS = (0, 1, -1, 2, 2.5, 1.0, -0.0, 1e300, -5e-324, 2**53, 2024)
 # Exact as they are, but not to be compared with fractions.
 LARGE = (2**62, 2**62 + 1, -(2**63) + 1)
-OTHERS = (None, [1], ["a"], {"a": 1}, [])
+OTHERS: tuple[object, ...] = (None, [1], ["a"], {"a": 1}, [])
 
 _ORDERED = {
     Operator.GT: lambda one, other: one > other,

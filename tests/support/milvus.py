@@ -89,7 +89,7 @@ class MilvusServer:
             return None
         port = free_port()
         ports = [argument for name in _PORTS for argument in (f"--{name}-port", str(free_port()))]
-        command = [program, "--data", folder, "--proxy-port", str(port), *ports]
+        command: list[str | Path] = [program, "--data", folder, "--proxy-port", str(port), *ports]
         # Two ports have no argument, and where one is taken, Milvus ends without a word: this one,
         # and etcd's for its peers, 2380.
         env = os.environ | {"METRICS_PORT": str(free_port())}

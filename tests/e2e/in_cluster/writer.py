@@ -8,6 +8,7 @@ the batch under way.
 import asyncio
 import os
 from collections import Counter
+from collections.abc import Mapping
 
 import httpx
 import uvicorn
@@ -29,7 +30,7 @@ stopping = asyncio.Event()
 written = asyncio.Event()
 
 
-async def hand_in(client: httpx.AsyncClient, body: dict[str, object]) -> bool:
+async def hand_in(client: httpx.AsyncClient, body: Mapping[str, object]) -> bool:
     """Send a batch once; whether it was accepted."""
     global attempts
     attempts += 1

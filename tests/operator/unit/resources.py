@@ -119,7 +119,7 @@ def children(spec: Json | None = None, *, name: str = "docs", **changes: Any) ->
     return Children(build(resource, context(resource, **changes)))
 
 
-def rolls(before: Json, after: Json, **after_context: object) -> set[str]:
+def rolls(before: Json, after: Json, **after_context: Any) -> set[str]:
     """Workloads whose pods are replaced when the resource changes so."""
     old, new = children(before), children(after, **after_context)
     return {
