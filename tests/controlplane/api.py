@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -239,7 +240,7 @@ class Api:
         Raises:
             ApiError: The answer is a 4xx or 5xx.
         """
-        response = self._http.request(
+        request = self._http.build_request(
             method,
             path,
             # not {}: httpx would drop the query of the path for it
@@ -248,6 +249,11 @@ class Api:
             content=None if body is None else json.dumps(body),
             headers={"Content-Type": content_type},
         )
+        response = self._http.send(request)
+        deadline = time.monotonic() + PATIENCE
+        while _is_not_read_yet(response) and time.monotonic() < deadline:
+            time.sleep(float(response.headers["Retry-After"]))
+            response = self._http.send(request)
         if response.is_error:
             raise ApiError(response.status_code, _status(response))
         answer: Object = response.json()
@@ -287,3 +293,12 @@ def _status(response: httpx.Response) -> Object:
     except ValueError:
         status = None
     return status if isinstance(status, dict) else {"message": response.text}
+
+
+def _is_not_read_yet(response: httpx.Response) -> bool:
+    """Whether a read is to be sent again, as all Kubernetes clients do.
+
+    A definition that was just taken, or changed, has its objects read from etcd first.
+    """
+    refused = response.status_code == httpx.codes.TOO_MANY_REQUESTS
+    return response.request.method == "GET" and refused and "Retry-After" in response.headers
