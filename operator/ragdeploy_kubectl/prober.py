@@ -146,11 +146,7 @@ def _pod(kubectl: Kubectl, name: str, *, arguments: Sequence[str], suffix: str) 
     api, namespace = found["spec"]["template"]["spec"], found["metadata"]["namespace"]
     placement = ("imagePullSecrets", "nodeSelector", "tolerations")
     url = f"http://{names.api(name)}.{namespace}.svc:{_PORT}"
-    # By a name of its own only: with the application's labels it would be taken for a part of it.
-    metadata = {
-        "name": names.child_name(name, suffix),
-        "labels": {"app.kubernetes.io/name": "ragdeploy-load"},
-    }
+    metadata = {"name": names.child_name(name, suffix), "labels": names.LOAD_LABELS}
     key = {"secretKeyRef": {"name": metadata["name"], "key": _KEY}}
     container = {
         "name": "load",

@@ -32,9 +32,21 @@ def configure_logging(settings: OperatorSettings) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(_retry_is_a_warning)
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    # kopf logs every event that it hands on, and every retry as an error
+    # kopf logs every event that it hands on
     logging.getLogger("kopf").setLevel(logging.WARNING)
+
+
+def _retry_is_a_warning(record: logging.LogRecord) -> bool:
+    """Lower what kopf says of a request that it sends again, as right after an installation.
+
+    It is an error to kopf, which may give up in the end; here it never does.
+    """
+    is_error = record.levelno == logging.ERROR and record.name.startswith("kopf.")
+    if is_error and "; will retry: " in record.getMessage():
+        record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+    return True
 
 
 def main() -> None:

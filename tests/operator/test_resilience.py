@@ -58,6 +58,9 @@ def test_an_outage_of_the_api_server_is_survived_by_the_same_process(cluster, op
     restart(cluster)
     top_k(docs, 12)
     assert operator.process.running
+    retries = [line for line in operator.log.splitlines() if "; will retry: " in line]
+    assert retries
+    assert all("[warning" in line for line in retries)  # an error is what somebody must mend
 
 
 @pytest.mark.behaviour(40)

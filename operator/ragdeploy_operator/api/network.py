@@ -177,8 +177,9 @@ class NetworkPolicy(Model):
     allowed_from: tuple[Peer, ...] | None = Field(
         None,
         max_length=32,
-        description="Who may call the API; everybody when absent. Pods of the Prometheus Operator "
-        "and of this operator may in any case. An ingress controller must be among them.",
+        description="Who may call the API; everybody when absent. Pods of the Prometheus Operator, "
+        "of this operator and of kubectl rag drill may in any case. An ingress controller must be "
+        "among them.",
     )
     allowed_to: tuple[Peer, ...] | None = Field(
         None,

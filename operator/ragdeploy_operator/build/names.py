@@ -16,6 +16,10 @@ COMPONENT_LABEL = "app.kubernetes.io/component"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGER = "ragdeploy-operator"
 
+LOAD_LABELS = {"app.kubernetes.io/name": "ragdeploy-load"}
+"""Of the pod of ``kubectl rag drill`` that asks questions. It has none of the bundle's labels, or
+it would be taken for a part of it."""
+
 CONFIG_CHECKSUM = "ragdeploy.io/config-checksum"
 SECRETS_CHECKSUM = "ragdeploy.io/secrets-checksum"
 

@@ -40,6 +40,7 @@ _OPERATOR: Json = {
         }
     },
 }
+_DRILL: Json = {"podSelector": {"matchLabels": names.LOAD_LABELS}}
 _PROMETHEUS: Json = {
     "namespaceSelector": {},
     "podSelector": {
@@ -104,6 +105,7 @@ def _peers(resource: RagDeployment, component: names.Component) -> list[Json] | 
     return [
         *(peer.as_json() for peer in allowed),
         {"podSelector": _pods(resource)},
+        *([_DRILL] if is_api else []),
         _OPERATOR,
         *([_PROMETHEUS] if scraped else []),
     ]

@@ -10,15 +10,25 @@ from tests.e2e.kubectl import Json
 PORT = 8000
 
 
-def program(name: str, *, image: str, environment: dict[str, str] | None = None) -> list[Json]:
-    """Make a pod that runs ``<name>.py`` of this folder, and a Service in front of its port."""
-    source = Path(__file__).with_name(f"{name}.py").read_text()
+def program(
+    name: str, *, image: str, runs: str | None = None, environment: dict[str, str] | None = None
+) -> list[Json]:
+    """Make a pod that runs a file of this folder, and a Service in front of its port.
+
+    Args:
+        name: What the pod and the Service are called.
+        image: It has Python.
+        runs: The file without ``.py``; as the pod is called when absent.
+        environment: Variables for it.
+    """
+    runs = runs or name
+    source = Path(__file__).with_name(f"{runs}.py").read_text()
     variables = [{"name": key, "value": value} for key, value in (environment or {}).items()]
     container: Json = {
         "name": name,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python", f"/program/{name}.py"],
+        "command": ["python", f"/program/{runs}.py"],
         "env": variables,
         # Ready is who listens: kubectl's port-forward ends for good at the first refusal.
         "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
@@ -42,7 +52,7 @@ def program(name: str, *, image: str, environment: dict[str, str] | None = None)
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": name},
-            "data": {f"{name}.py": source},
+            "data": {f"{runs}.py": source},
         },
         {
             "apiVersion": "v1",

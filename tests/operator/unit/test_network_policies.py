@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from ragdeploy_operator.build.names import LOAD_LABELS
 from tests.operator.unit.resources import Json, children
 from tests.operator.unit.traffic import Host, Network, Pod
 
@@ -18,6 +21,7 @@ OPERATOR = Pod(
     },
     namespace="ragdeploy-system",
 )
+DRILL = Pod(labels=LOAD_LABELS)
 KEY = {"name": "secret", "key": "key"}
 CLOSED = {"network": {"networkPolicy": {"allowedFrom": []}}}
 
@@ -70,6 +74,13 @@ def test_then_only_those_may_and_who_looks_after_it() -> None:
         assert net.lets(caller, to=api, port=8000)
     for caller in (STRANGER, Host(address="198.51.100.9"), Host(address="203.0.113.1")):
         assert not net.lets(caller, to=api, port=8000)
+
+
+def test_the_pod_of_a_drill_asks_questions_whoever_else_may() -> None:
+    net = network(CLOSED)
+    assert net.lets(DRILL, to=net.pod("api"), port=8000)
+    assert not net.lets(DRILL, to=net.pod("indexer"), port=8000)
+    assert not net.lets(replace(DRILL, namespace="web"), to=net.pod("api"), port=8000)
 
 
 def test_prometheus_may_not_where_it_is_told_not_to_scrape() -> None:
