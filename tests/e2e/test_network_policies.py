@@ -1,7 +1,8 @@
 """What the NetworkPolicies keep out and let through.
 
-That they keep nothing out that a bundle needs is shown by all other tests of this folder, where
-the cluster's network enforces policies. That of kind itself does; here they are skipped elsewhere.
+That they keep nothing out that a bundle needs is shown by all other tests of this folder. Both
+holds only where the cluster's network obeys policies, as kind's own does; elsewhere these tests
+are skipped.
 """
 
 from __future__ import annotations
