@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.controlplane import ControlPlane
-from tests.controlplane.kinds import RAG_DEPLOYMENT
+from tests.controlplane.kinds import NAMESPACE, RAG_DEPLOYMENT
 from tests.operator.bundle import Bundle
 from tests.operator.running import RunningOperator
 from tests.support.waiting import eventually
@@ -46,20 +46,24 @@ def bundle(
 
 
 @pytest.fixture
-def nothing_else(cluster: ControlPlane, namespace: str) -> None:
-    """No other test's RagDeployment is left, so that all that the operator does is for this one's.
+def nobody_leaves(cluster: ControlPlane) -> None:
+    """No other test's RagDeployment is on its way out, so that an operator may do nothing.
 
-    A test does not wait until its namespace is gone, and an operator that is seen to
-    do nothing must not have a resource of before to take leave of.
+    A test does not wait until its namespace is gone. Those that keep theirs are no trouble: an
+    operator has nothing to do for a resource at rest.
     """
 
-    def only_ours() -> bool:
-        return all(
-            found["metadata"]["namespace"] == namespace
-            for found in cluster.api.list(RAG_DEPLOYMENT)
+    def all_are_gone() -> bool:
+        ending = {
+            found["metadata"]["name"]
+            for found in cluster.api.list(NAMESPACE)
+            if "deletionTimestamp" in found["metadata"]
+        }
+        return not any(
+            found["metadata"]["namespace"] in ending for found in cluster.api.list(RAG_DEPLOYMENT)
         )
 
-    eventually(only_ours, what="the resources of other tests to be gone")
+    eventually(all_are_gone, what="the resources that leave to be gone")
 
 
 @pytest.hookimpl(wrapper=True)

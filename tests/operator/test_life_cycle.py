@@ -116,7 +116,7 @@ def test_a_deleted_namespace_goes_while_the_operator_runs(cluster, operator):
     cluster.api.wait_gone(NAMESPACE, doomed)
 
 
-def test_a_restart_of_the_operator_writes_nothing(cluster, operator, bundle, nothing_else):
+def test_a_restart_of_the_operator_writes_nothing(cluster, operator, bundle, nobody_leaves):
     for name in ("docs", "other"):
         bundle(name=name).wait_children()
     bundle().run().wait_condition("ScalingReady", "False")

@@ -13,7 +13,7 @@ def operator_settings():
 
 @pytest.mark.behaviour(10)
 def test_an_idle_operator_writes_its_lease_and_nothing_else(
-    cluster, operator, bundle, nothing_else
+    cluster, operator, bundle, nobody_leaves
 ):
     docs = bundle().wait_children().run()
     docs.wait_condition("ScalingReady", "False")  # the autoscaler has had its say
