@@ -117,9 +117,9 @@ def test_a_deleted_namespace_goes_while_the_operator_runs(cluster, operator):
 
 
 def test_a_restart_of_the_operator_writes_nothing(cluster, operator, bundle, nobody_leaves):
-    for name in ("docs", "other"):
-        bundle(name=name).wait_children()
-    bundle().run().wait_condition("ScalingReady", "False")
+    both = [bundle(name=name).wait_children() for name in ("docs", "other")]
+    for one in both:
+        one.run().wait_condition("ScalingReady", "False")  # the autoscaler has had its say
     operator.wait_idle()
     operator.stop()
     before = cluster.audit.mark()
